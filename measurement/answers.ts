@@ -1,0 +1,115 @@
+import { type Static, type TSchema, Type } from 'typebox'
+import { Operation } from './step.ts'
+import { Feature } from './target.ts'
+import { LayerOrNull, MechanismOrNull, Recurrence, State, Verdict } from './verdict.ts'
+
+/** Shapes of the public answers (DESIGN §6). The server answers with them and the page reads them. */
+
+const orNull = <T extends TSchema>(schema: T) => Type.Union([Type.Null(), schema])
+const Time = Type.String({ format: 'date-time', description: 'UTC, ISO 8601.' })
+const Ratio = Type.Number({ minimum: 0, maximum: 1 })
+const Count = Type.Integer({ minimum: 0 })
+
+/** What is known of (app, feature, place) over one span that begins at `at`. */
+export const Point = Type.Object({
+  at: Time,
+  reachability: orNull(
+    Type.Number({
+      minimum: 0,
+      maximum: 1,
+      description: 'Median over agents of answered / attempted deciding endpoints; null where nothing was attempted.',
+    }),
+  ),
+  low: orNull(
+    Type.Number({ minimum: 0, maximum: 1, description: 'Wilson 95 % interval at that share and this many agents.' }),
+  ),
+  high: orNull(Ratio),
+  agents: Count,
+  attempts: Count,
+  latency: Type.Partial(Type.Record(Operation, orNull(Type.Number({ description: 'Seconds, median over agents.' })))),
+  failures: Type.Record(Type.String(), Count),
+  verdict: Verdict,
+  layer: LayerOrNull,
+  mechanism: MechanismOrNull,
+  state: orNull(State),
+  networks: Type.Optional(Type.Record(Type.String(), Count, { description: 'Of a country: its networks by verdict.' })),
+})
+export type Point = Static<typeof Point>
+
+/** Whose data stands behind an answer, and under which licence. */
+export const Source = Type.Object({
+  origin: Type.Enum(['agent', 'ooni', 'simulated']),
+  licence: Type.String(),
+  attribution: Type.String(),
+})
+export type Source = Static<typeof Source>
+
+export const Series = Type.Object({
+  app: Type.String(),
+  feature: Feature,
+  country: Type.String(),
+  asn: Type.Optional(Type.Integer()),
+  step: Type.String(),
+  from: Time,
+  to: Time,
+  points: Type.Array(Point),
+  sources: Type.Array(Source),
+})
+export type Series = Static<typeof Series>
+
+export const Place = Type.Object({
+  app: Type.String(),
+  feature: Feature,
+  country: Type.String(),
+  asn: Type.Optional(Type.Integer({ description: 'Absent: the whole country.' })),
+  network: Type.Optional(Type.String({ description: 'Name of the network, where a database gives one.' })),
+  ...Point.properties,
+})
+export type Place = Static<typeof Place>
+
+export const Reachability = Type.Object({
+  at: Time,
+  places: Type.Array(Place),
+  newest: orNull(
+    Type.String({ format: 'date-time', description: 'Start of the newest window with data, for empty presents.' }),
+  ),
+  sources: Type.Array(Source),
+})
+export type Reachability = Static<typeof Reachability>
+
+export const NearEvent = Type.Object({
+  id: Type.String(),
+  distance: Type.String({
+    description: 'ISO 8601 duration from the event’s start to the onset; negative where the event came after.',
+  }),
+})
+
+export const Degradation = Type.Object({
+  id: Type.String(),
+  app: Type.String(),
+  feature: Feature,
+  country: Type.String(),
+  networks: Type.Array(Type.Integer()),
+  verdict: Verdict,
+  layer: LayerOrNull,
+  mechanism: MechanismOrNull,
+  state: State,
+  onset: Time,
+  end: orNull(Type.String({ format: 'date-time', description: 'Null while it lasts.' })),
+  recurring: orNull(Type.Array(Recurrence)),
+  share: Type.Number({
+    minimum: 0,
+    maximum: 1,
+    description: 'Share of deciding endpoints that did not answer while it was in force.',
+  }),
+  agents: Count,
+  control: Type.String({ description: 'What it was compared with.' }),
+  events: Type.Array(NearEvent),
+  sentence: Type.Object({ en: Type.String(), fa: Type.String() }),
+  revision: Type.Integer({ minimum: 1 }),
+  known: Type.String({ format: 'date-time', description: 'When this revision became known.' }),
+})
+export type Degradation = Static<typeof Degradation>
+
+export const Degradations = Type.Object({ degradations: Type.Array(Degradation), sources: Type.Array(Source) })
+export type Degradations = Static<typeof Degradations>

@@ -1,0 +1,91 @@
+import { type Static, Type } from 'typebox'
+import { FailureName } from './failure.ts'
+
+/** How an endpoint is asked. One kind is one file in `probes/`, one page in `docs/probes/`. */
+export const probeKinds = ['dns', 'tcp', 'tls', 'http', 'mtproto'] as const
+export const ProbeKind = Type.Enum([...probeKinds], { description: 'How the endpoint was asked.' })
+export type ProbeKind = (typeof probeKinds)[number]
+
+/** One network operation of a probe, in the order in which protocols stack (OONI df-008, DESIGN §3). */
+export const operations = [
+  'resolve',
+  'connect',
+  'tls_handshake',
+  'upgrade',
+  'protocol_handshake',
+  'http_round_trip',
+  'transfer',
+  'datagram',
+] as const
+export const Operation = Type.Enum([...operations], { description: 'The network operation.' })
+export type Operation = (typeof operations)[number]
+
+/** Where in the stack trouble showed. */
+export const layers = ['dns', 'tcp', 'tls', 'protocol', 'http', 'udp'] as const
+export const Layer = Type.Enum([...layers], { description: 'Where in the stack the trouble shows.' })
+export type Layer = (typeof layers)[number]
+
+export const layerOf: Record<Operation, Layer> = {
+  resolve: 'dns',
+  connect: 'tcp',
+  tls_handshake: 'tls',
+  upgrade: 'http',
+  protocol_handshake: 'protocol',
+  http_round_trip: 'http',
+  transfer: 'http',
+  datagram: 'udp',
+}
+
+/**
+ * What one operation did. The schema is closed: no body, header, name or address can leave `probes/net` in it, only
+ * numbers, hashes and ids of known fingerprints.
+ */
+export const Step = Type.Object(
+  {
+    operation: Operation,
+    start: Type.Number({ minimum: 0, maximum: 86_400, description: 'Seconds from the start of the measurement.' }),
+    duration: Type.Number({ minimum: 0, maximum: 86_400, description: 'Seconds the operation took.' }),
+    sent: Type.Integer({ minimum: 0, maximum: 2 ** 40, description: 'Bytes sent.' }),
+    received: Type.Integer({ minimum: 0, maximum: 2 ** 40, description: 'Bytes received.' }),
+    failure: Type.Union([Type.Null(), FailureName], { description: 'Null on success, else what went wrong.' }),
+    code: Type.Optional(
+      Type.Integer({
+        minimum: -(2 ** 31),
+        maximum: 2 ** 31 - 1,
+        description: 'HTTP status, DNS rcode, or the transport error of the protocol.',
+      }),
+    ),
+    hash: Type.Optional(
+      Type.String({
+        pattern: '^[0-9a-f]{64}$',
+        description: 'SHA-256 of what was received: certificate chain, answer set or public object.',
+      }),
+    ),
+    mark: Type.Optional(
+      Type.String({
+        pattern: '^[a-z0-9][a-z0-9._-]{0,63}$',
+        description: 'Id of a known fingerprint: a block page, a trust root, a key.',
+      }),
+    ),
+    count: Type.Optional(
+      Type.Integer({ minimum: 0, maximum: 65_535, description: 'Answers seen, or packets received of a train.' }),
+    ),
+    series: Type.Optional(
+      Type.Array(Type.Number({ minimum: -1, maximum: 2 ** 40 }), {
+        maxItems: 256,
+        description: 'transfer: bytes received by the end of each 100 ms. datagram: round trips in seconds, -1 lost.',
+      }),
+    ),
+  },
+  { additionalProperties: false },
+)
+export type Step = Static<typeof Step>
+
+/** The operation that must succeed for an endpoint of this kind to have answered (DESIGN §3, "an endpoint answers"). */
+export const deepest: Record<ProbeKind, Operation> = {
+  dns: 'resolve',
+  tcp: 'connect',
+  tls: 'tls_handshake',
+  http: 'http_round_trip',
+  mtproto: 'protocol_handshake',
+}

@@ -1,0 +1,149 @@
+import { type Static, Type } from 'typebox'
+import type { ProbeKind } from './step.ts'
+
+/** A use people make of an app. Each feature is judged on its own targets. */
+export const features = ['text', 'media', 'voice-call', 'web', 'registration', 'download', 'cdn'] as const
+export const Feature = Type.Enum([...features], { description: 'The use of the app that the target serves.' })
+export type Feature = (typeof features)[number]
+
+const Slug = Type.String({ pattern: '^[a-z0-9][a-z0-9.-]{0,95}$' })
+const Hostname = Type.String({
+  pattern: '^(?=.{1,253}$)[a-z0-9]([a-z0-9.:-]*[a-z0-9])?$',
+  description: 'Name or IP address.',
+})
+const Port = Type.Integer({ minimum: 1, maximum: 65_535 })
+const Path = Type.String({ pattern: '^/[\\x21-\\x7e]{0,500}$' })
+const Text = Type.String({ minLength: 1, maxLength: 500 })
+
+/** Trust roots a TLS target may ask for: the public ones, or those an app pins itself (`probes/net/roots.ts`). */
+const Roots = Type.Enum(['public', 'signal', 'public+signal'], { description: 'Certificate authorities accepted.' })
+
+const common = {
+  id: Slug,
+  feature: Feature,
+  host: Hostname,
+  port: Port,
+  family: Type.Enum(['v4', 'v6'], { description: 'IP version to use; never chosen at run time.' }),
+  address: Type.Enum(['public', 'loopback'], {
+    description:
+      'Addresses this target may connect to: any that is globally routable, or (lab and tests only) the loopback.',
+  }),
+  decides: Type.Enum(['yes', 'imports', 'no'], {
+    description:
+      'Whether an answer decides reachability: yes; only for imported reports, which hold nothing deeper for this endpoint; or never (diagnosis).',
+  }),
+  experimental: Type.Boolean({
+    description: 'Measured and shown apart, never part of a verdict, until a control agent’s baseline confirms it.',
+  }),
+  risk: Type.Enum(['ordinary', 'unusual'], {
+    description: 'ordinary: what a phone with the app does. unusual: needs consent of its own.',
+  }),
+  spacing: Type.Integer({
+    minimum: 60,
+    maximum: 86_400,
+    description: 'Least seconds between two runs on one address.',
+  }),
+  timeout: Type.Number({ minimum: 1, maximum: 120, description: 'Seconds the whole measurement may take.' }),
+  confidence: Type.Enum(['source', 'third-party', 'unverified'], {
+    description: 'How well the target is known: read in the app’s own code or spec, in others’ code, or neither.',
+  }),
+  source: Text,
+  healthy: Type.String({ minLength: 1, maxLength: 300, description: 'What a healthy answer is, in words.' }),
+  dc: Type.Optional(
+    Type.String({ pattern: '^[a-z0-9-]{1,16}$', description: 'Data centre, where the app has numbered ones.' }),
+  ),
+  control: Type.Optional(Type.Enum(['domestic', 'foreign'], { description: 'A neutral control, and on which side.' })),
+  countries: Type.Optional(
+    Type.Array(Type.String({ pattern: '^[A-Z]{2}$' }), { description: 'Asked only by agents in these countries.' }),
+  ),
+  roles: Type.Optional(
+    Type.Array(Type.Enum(['vantage', 'control', 'operator']), { description: 'Asked only by these.' }),
+  ),
+}
+
+/** What each kind of probe asks; the probe's page in docs/probes explains the fields. */
+export const asks = {
+  dns: Type.Object(
+    {
+      type: Type.Enum(['A', 'AAAA', 'TXT']),
+      resolver: Type.Union([
+        Type.Literal('system'),
+        Type.Object(
+          {
+            transport: Type.Enum(['udp', 'tcp', 'doh']),
+            address: Hostname,
+            port: Port,
+            name: Type.Optional(Hostname),
+            path: Type.Optional(Path),
+          },
+          { additionalProperties: false },
+        ),
+      ]),
+    },
+    { additionalProperties: false },
+  ),
+  tcp: Type.Object({}, { additionalProperties: false }),
+  tls: Type.Object(
+    {
+      sni: Type.Union([Type.Null(), Hostname], { description: 'Server name sent; null sends none.' }),
+      alpn: Type.Array(Type.String({ maxLength: 32 }), { maxItems: 4 }),
+      roots: Roots,
+      verify: Type.Boolean({ description: 'False where any certificate counts, as with an innocuous name.' }),
+    },
+    { additionalProperties: false },
+  ),
+  http: Type.Object(
+    {
+      scheme: Type.Enum(['http', 'https']),
+      method: Type.Enum(['GET', 'HEAD', 'POST']),
+      path: Path,
+      headers: Type.Record(Type.String({ pattern: '^[a-z-]{1,40}$' }), Type.String({ maxLength: 200 })),
+      roots: Roots,
+      expect: Type.Object(
+        {
+          status: Type.Array(Type.Integer({ minimum: 100, maximum: 599 }), {
+            maxItems: 64,
+            description: 'Statuses of a healthy answer; empty means any.',
+          }),
+          header: Type.Optional(
+            Type.String({ pattern: '^[a-z0-9-]{1,60}$', description: 'A header only the app sends.' }),
+          ),
+          body: Type.Optional(Type.String({ maxLength: 200, description: 'Text a healthy body contains.' })),
+          json: Type.Optional(Type.String({ maxLength: 60, description: 'Key a healthy JSON answer has.' })),
+        },
+        { additionalProperties: false },
+      ),
+    },
+    { additionalProperties: false },
+  ),
+  mtproto: Type.Object(
+    {
+      transport: Type.Enum(['intermediate', 'obfuscated2']),
+      dc: Type.Integer({ minimum: -32_768, maximum: 32_767, description: 'Data centre id of the obfuscated header.' }),
+      keys: Type.Array(Type.String({ pattern: '^[0-9a-f]{16}$' }), {
+        minItems: 1,
+        maxItems: 8,
+        description: 'Fingerprints of the app’s RSA keys, as numbers in hex.',
+      }),
+    },
+    { additionalProperties: false },
+  ),
+} as const satisfies Record<ProbeKind, unknown>
+
+const targetOf = <K extends ProbeKind>(kind: K) =>
+  Type.Object({ ...common, kind: Type.Literal(kind), ask: asks[kind] }, { additionalProperties: false })
+
+const targets = {
+  dns: targetOf('dns'),
+  tcp: targetOf('tcp'),
+  tls: targetOf('tls'),
+  http: targetOf('http'),
+  mtproto: targetOf('mtproto'),
+} as const satisfies Record<ProbeKind, unknown>
+
+/** The schema of one kind's targets: errors against it name the wrong field, which a union's cannot. */
+export const targetSchema = (kind: ProbeKind) => targets[kind]
+
+/** One endpoint of an app and the way to ask it. Which kind it is decides what `ask` holds. */
+export type TargetOf<K extends ProbeKind> = Static<(typeof targets)[K]>
+export type Target = { [K in ProbeKind]: TargetOf<K> }[ProbeKind]

@@ -1,0 +1,2 @@
+/** Placeholder of the traced network's face; replaced by the first probe. */
+export type Net = object
