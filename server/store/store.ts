@@ -2,7 +2,7 @@
  * Where the record is kept: ClickHouse SQL, embedded (chDB) or on a server; one schema and one SQL text for both.
  * - Values reach SQL as bound parameters only: `{name:Type}` in the text, `params` beside it.
  * - `insert` resolves when the rows are durable, power loss included; rejects when none is promised.
- * - 64-bit integers come back as numbers; times are written and read as Unix seconds (columns DateTime64(3, 'UTC') are
+ * - 64-bit integers come back as numbers; times are written by `sqlTime` and read as Unix seconds (columns DateTime64(3, 'UTC') are
  *   selected with `toUnixTimestamp64Milli(x) / 1000`).
  */
 export interface Store {

@@ -1,0 +1,91 @@
+import type { Store } from './store.ts'
+
+/** Durable before acknowledged: a part is on disk, power loss included, when its insert returns. */
+const DURABLE = 'fsync_after_insert = 1, fsync_part_directory = 1'
+
+const word = 'LowCardinality(String)'
+
+/** What a public series is about; `asn` 0 is the whole country in public tables, the unknown network in private ones. */
+const place = `app ${word}, feature ${word}, country ${word}, asn UInt32`
+
+/**
+ * The schema, a list of migrations: a store runs those it has not seen, in order; one already released never changes.
+ * Sort keys and partitions use the agent's own `at`, so that a row sent twice meets itself; windows use `at + offset`.
+ */
+export const migrations: readonly (readonly string[])[] = [
+  [
+    // ReplacingMergeTree keeps the row with the greatest `first`, so the first arrival wins.
+    `CREATE TABLE measurements_raw (
+      id UUID, origin ${word}, agent String, boot FixedString(16), mono Float64, sequence UInt64,
+      app ${word}, feature ${word}, target ${word}, kind ${word}, family ${word}, route ${word}, role ${word},
+      country ${word}, asn UInt32, seen_country ${word}, seen_asn UInt32, trust ${word}, access ${word},
+      at DateTime64(3, 'UTC'), arrived DateTime64(3, 'UTC'), offset Float64,
+      steps Nested(operation ${word}, start Float64, duration Float64, sent UInt64, received UInt64,
+        failure ${word}, code Int32, hash String, mark ${word}, count UInt16, series Array(Float64)),
+      failure ${word}, served_asn UInt32, served_country ${word}, served_rtt_floor Nullable(Float64), served_dc ${word},
+      origin_proof ${word}, source_report String, source_licence ${word}, marks Array(${word}),
+      prefix_token UInt32, software ${word}, catalogue UInt32, rule UInt32,
+      first UInt64 MATERIALIZED 18446744073709551615 - toUnixTimestamp64Milli(arrived),
+      INDEX far abs(offset) TYPE minmax GRANULARITY 1,
+      INDEX late arrived TYPE minmax GRANULARITY 1
+    ) ENGINE = ReplacingMergeTree(first) PARTITION BY toYYYYMM(at) ORDER BY (app, country, asn, at, id)
+    SETTINGS ${DURABLE}`,
+    // Every reader goes through this view: no doubles, and the true time beside the agent's own.
+    `CREATE VIEW measurements AS
+      SELECT *, fromUnixTimestamp64Milli(toUnixTimestamp64Milli(at) + toInt64(round(offset * 1000)), 'UTC') AS placed
+      FROM measurements_raw FINAL`,
+    `CREATE TABLE agent_windows (
+      ${place}, target ${word}, kind ${word}, dc ${word}, agent String, at DateTime('UTC'),
+      origin ${word}, role ${word}, trust ${word}, prefix UInt32, access ${word},
+      attempts UInt16, answered UInt16, own UInt16,
+      last DateTime64(3, 'UTC'), last_answered UInt8, last_failure ${word}, last_layer ${word},
+      failures Map(${word}, UInt32), seconds Map(${word}, Float64), served_asn UInt32, served_country ${word},
+      control_tried UInt16, control_answered UInt16, domestic_tried UInt16, domestic_answered UInt16,
+      control_seconds Map(${word}, Float64), revision UInt64
+    ) ENGINE = ReplacingMergeTree(revision) PARTITION BY toYYYYMM(at)
+    ORDER BY (app, feature, country, asn, at, target, agent) SETTINGS ${DURABLE}`,
+    `CREATE TABLE verdicts (
+      ${place}, at DateTime('UTC'), verdict ${word}, layer ${word}, mechanism ${word}, state ${word},
+      agents UInt32, networks Map(${word}, UInt32), rule UInt32, revision UInt64
+    ) ENGINE = ReplacingMergeTree(revision) PARTITION BY toYYYYMM(at) ORDER BY (app, feature, country, asn, at)
+    SETTINGS ${DURABLE}`,
+    `CREATE TABLE rollups (
+      level UInt32, ${place}, at DateTime('UTC'), origins Array(${word}),
+      agents UInt32, attempts UInt32, answered UInt32, reachability Nullable(Float64),
+      seconds Map(${word}, Float64), failures Map(${word}, UInt32),
+      verdict ${word}, layer ${word}, mechanism ${word}, state ${word}, networks Map(${word}, UInt32), revision UInt64
+    ) ENGINE = ReplacingMergeTree(revision) PARTITION BY (level, toYYYYMM(at))
+    ORDER BY (level, app, country, asn, feature, at) SETTINGS ${DURABLE}`,
+    // The one flag of k-anonymity: obeyed by page, API, exports, /metrics and remote write alike.
+    `CREATE TABLE network_days (
+      country ${word}, asn UInt32, day Date, agents UInt32, public UInt8, revision UInt64
+    ) ENGINE = ReplacingMergeTree(revision) ORDER BY (country, asn, day) SETTINGS ${DURABLE}`,
+    // Every revision is kept: "known now, happened then". Readers take the newest per id.
+    `CREATE TABLE degradations (
+      id String, revision UInt32, known DateTime64(3, 'UTC'), app ${word}, country ${word}, onset DateTime('UTC'),
+      json String
+    ) ENGINE = MergeTree ORDER BY (app, country, id, revision) SETTINGS ${DURABLE}`,
+    `CREATE TABLE facts (kind ${word}, key String, version UInt64, json String)
+    ENGINE = MergeTree ORDER BY (kind, key, version) SETTINGS ${DURABLE}`,
+  ],
+]
+
+/** Bring the schema of a store up to this program's; refuses a store that a newer program has written. */
+export const migrate = async (store: Store): Promise<void> => {
+  await store.command(`CREATE TABLE IF NOT EXISTS migrations (version UInt32, at DateTime DEFAULT now())
+    ENGINE = MergeTree ORDER BY version SETTINGS ${DURABLE}`)
+  const [row] = await store.query<{ version: number }>('SELECT max(version) AS version FROM migrations')
+  const done = row?.version ?? 0
+  if (done > migrations.length) {
+    throw new Error(
+      `The store has schema ${done}, this program knows ${migrations.length}: start the newer program, or restore a backup made before the upgrade.`,
+    )
+  }
+  for (let version = done + 1; version <= migrations.length; version++) {
+    // A crash in the middle of a migration runs it again from its start.
+    for (const sql of migrations[version - 1] ?? []) {
+      await store.command(sql.replace(/^CREATE (TABLE|VIEW) /, 'CREATE $1 IF NOT EXISTS '))
+    }
+    await store.insert('migrations', [{ version }])
+  }
+}

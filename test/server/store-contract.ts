@@ -1,0 +1,115 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { Stored } from '../../measurement/measurement.ts'
+import { toRow } from '../../server/store/rows.ts'
+import { migrate, migrations } from '../../server/store/schema.ts'
+import type { Store } from '../../server/store/store.ts'
+
+export const stored = (more: Partial<Stored> = {}): Stored => ({
+  id: '01890000-0000-7000-8000-000000000001',
+  boot: '0123456789abcdef',
+  mono: 12.5,
+  sequence: 1,
+  app: 'telegram',
+  feature: 'text',
+  target: 'telegram.dc1.v4.443.mtproto',
+  kind: 'mtproto',
+  family: 'v4',
+  route: 'direct',
+  country: 'KE',
+  asn: 33771,
+  access: 'wifi',
+  at: 1_700_000_000.25,
+  steps: [
+    { operation: 'connect', start: 0, duration: 0.1, sent: 0, received: 0, failure: null },
+    {
+      operation: 'protocol_handshake',
+      start: 0.1,
+      duration: 0.2,
+      sent: 105,
+      received: 0,
+      failure: 'generic_timeout_error',
+    },
+  ],
+  failure: 'generic_timeout_error',
+  served: { asn: 0, country: 'ZZ', rtt_floor: null, dc: null },
+  origin_proof: 'none',
+  marks: [],
+  software: 'peyk/0.1.0',
+  catalogue: 1,
+  origin: 'agent',
+  agent: 'a',
+  role: 'vantage',
+  seen_country: 'KE',
+  seen_asn: 33771,
+  trust: 'claimed',
+  arrived: 1_700_000_010,
+  offset: 0,
+  source: { report: '', licence: '' },
+  prefix_token: 7,
+  rule: 1,
+  ...more,
+})
+
+/** The laws of `Store`, run on every adapter. */
+export const storeContract = (name: string, open: () => Promise<Store>): void => {
+  describe(`store: ${name}`, () => {
+    let store: Store
+    beforeAll(async () => {
+      store = await open()
+      await migrate(store)
+    })
+    afterAll(() => store.close())
+
+    test('migrating twice changes nothing; a newer schema is refused', async () => {
+      await migrate(store)
+      expect(await store.query('SELECT count() AS n FROM migrations')).toEqual([{ n: migrations.length }])
+      await store.insert('migrations', [{ version: 999 }])
+      await expect(migrate(store)).rejects.toThrow('The store has schema 999')
+      await store.command('ALTER TABLE migrations DELETE WHERE version = 999 SETTINGS mutations_sync = 1')
+    })
+
+    test('values reach SQL as parameters only', async () => {
+      const hostile = "'; DROP TABLE facts; --\n\\"
+      expect(await store.query('SELECT {x:String} AS x', { x: hostile })).toEqual([{ x: hostile }])
+      expect(
+        await store.query('SELECT {a:Array(String)} AS a, {n:UInt64} AS n', { a: [hostile, 'b'], n: 2 ** 53 - 1 }),
+      ).toEqual([{ a: [hostile, 'b'], n: 2 ** 53 - 1 }])
+    })
+
+    test('a measurement comes back as it went in; sent twice it is there once, the first arrival wins', async () => {
+      const first = stored()
+      await store.insert('measurements_raw', [toRow(first)])
+      await store.insert('measurements_raw', [toRow({ ...first, arrived: first.arrived + 60, seen_country: 'UG' })])
+      const rows = await store.query<Record<string, unknown>>(
+        'SELECT seen_country, toUnixTimestamp64Milli(placed) / 1000 AS placed, `steps.failure` AS f FROM measurements',
+      )
+      expect(rows).toEqual([{ seen_country: 'KE', placed: first.at, f: ['', 'generic_timeout_error'] }])
+    })
+
+    test('rows stream in constant memory, two streams at once', async () => {
+      const count = async () => {
+        let n = 0
+        for await (const row of store.stream<{ number: number }>('SELECT number FROM numbers(200000)'))
+          n += row.number >= 0 ? 1 : 0
+        return n
+      }
+      expect(await Promise.all([count(), count()])).toEqual([200_000, 200_000])
+    })
+
+    test('a stream left early leaves the store usable', async () => {
+      for await (const _ of store.stream('SELECT number FROM numbers(1000000)')) break
+      expect(await store.query('SELECT 1 AS one')).toEqual([{ one: 1 }])
+    })
+
+    test('bytes come in the format asked for', async () => {
+      const parts: Uint8Array[] = []
+      for await (const part of store.bytes('SELECT 1 AS a, 2 AS b', 'CSVWithNames')) parts.push(part)
+      expect(Buffer.concat(parts).toString()).toBe('"a","b"\n1,2\n')
+    })
+
+    test('what the store cannot keep is refused, not lost', async () => {
+      await expect(store.insert('measurements_raw', [{ id: 'not a uuid' }])).rejects.toThrow()
+      await expect(store.query('SELECT nonsense')).rejects.toThrow()
+    })
+  })
+}
