@@ -4,6 +4,7 @@
  */
 import { UNMEASURED_APPS } from './apps.ts'
 import type { PolicyEvent } from './event.ts'
+import { rangeOf } from './zone.ts'
 
 /** Breaches of the laws by schema-valid events; empty when all hold. Order and files are the loader's. */
 export function breaches(events: readonly PolicyEvent[]): string[] {
@@ -54,12 +55,13 @@ function dates({ when, sources }: PolicyEvent): string[] {
     if (date && !isCalendarDate(date)) found.push(`when.${field}: ${date} is not in the calendar`)
   for (const { published } of sources)
     if (published && !isCalendarDate(published)) found.push(`sources.published: ${published} is not in the calendar`)
+  if (tz !== undefined && !isZone(tz)) found.push(`when.tz: no time zone "${tz}"`)
   if (end) {
-    const shared = Math.min(start.length, end.length)
-    if (end.slice(0, shared) < start.slice(0, shared)) found.push(`when.end: ${end} is before the start, ${start}`)
+    // By instants, so that a minute of UTC and a local day compare; a date stands for all it may mean.
+    if (found.length === 0 && rangeOf(end, tz ?? 'UTC').to <= rangeOf(start, tz ?? 'UTC').from)
+      found.push(`when.end: ${end} is before the start, ${start}`)
     if (endState !== undefined && endState !== 'ended') found.push(`when.endState: "${endState}" with an end`)
   } else if (endState === 'ended') found.push('when.endState: "ended" without an end')
-  if (tz !== undefined && !isZone(tz)) found.push(`when.tz: no time zone "${tz}"`)
   for (const window of windows) {
     if (!isZone(window.tz)) found.push(`when.windows.tz: no time zone "${window.tz}"`)
     if (!isHour(window.from)) found.push(`when.windows.from: no hour "${window.from}"`)

@@ -1,8 +1,9 @@
 /** Which events concern an app, a country, a network, a time; which are near an onset; in which language to say them. */
 import type { Confidence, EventKind, EventText, PolicyEvent } from './event.ts'
-import { distanceTo, drawingOf, gapTo, type Range, spanOf } from './when.ts'
+import { distanceTo, drawingOf, gapTo, spanOf } from './when.ts'
+import type { Range } from './zone.ts'
 
-/** Every given field must hold; what is not given is not asked. Instants are milliseconds UTC, the range [from, to). */
+/** Every given field must hold; what is not given is not asked. Instants are Unix seconds, the range [from, to). */
 export interface Wanted {
   app?: string | undefined
   /** A measured feature (`text`, `media`, …), or `proxy` for events that are annotation only. */
@@ -74,7 +75,7 @@ export function select(events: readonly PolicyEvent[], wanted: Wanted): PolicyEv
   )
 }
 
-/** What changed, and when (milliseconds UTC). */
+/** What changed, and when (Unix seconds). */
 export interface Change {
   app: string
   feature: string
@@ -96,7 +97,7 @@ export interface Near {
  * known to some hours only (method: docs/method.md, joining and explaining). Wider windows mostly add coincidences: at
  * four events a month some event lies within 30 hours of any instant with probability 0.15, within 78 hours with 0.35.
  */
-export const NEAR = { beforeOnset: 24 * 3_600_000, afterOnset: 6 * 3_600_000 }
+export const NEAR = { beforeOnset: 24 * 3_600, afterOnset: 6 * 3_600 }
 
 /**
  * Events of the app and country near an onset: nearest first, at the same distance the more precise first, then those of

@@ -18,6 +18,8 @@ describe('laws', () => {
     const lawful = [
       when({ start: '2016-12-17', end: '2016-12', endState: 'ended' }),
       when({ start: '2018', end: '2018-04-26', endState: 'ended' }),
+      // 22:00 on the 26th in Brazil.
+      when({ start: '2023-04-27T01:00Z', end: '2023-04-26', endState: 'ended', tz: 'America/Sao_Paulo' }),
       when({ start: '2020-02-29' }),
       when({ start: '2018-07-30T06:28Z' }),
       when(hours('16:00', '24:00')),
@@ -34,6 +36,10 @@ describe('laws', () => {
     ['when.announced: 2019-02-29 is not in the calendar', when({ announced: '2019-02-29' })],
     ['when.end: 2018-04-25 is before the start, 2018-04-26', when({ end: '2018-04-25', endState: 'ended' })],
     ['when.end: 2018-03 is before the start, 2018-04-26', when({ end: '2018-03', endState: 'ended' })],
+    [
+      'when.end: 2018-04-26 is before the start, 2018-04-26T22:00Z', // the 27th in Tehran
+      when({ start: '2018-04-26T22:00Z', end: '2018-04-26', endState: 'ended' }),
+    ],
     ['when.endState: "open" with an end', when({ end: '2018-04-27', endState: 'open' })],
     ['when.endState: "ended" without an end', when({ endState: 'ended' })],
     ['when.tz: no time zone "Asia/Teheran-Nord"', when({ tz: 'Asia/Teheran-Nord' })],

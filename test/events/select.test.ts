@@ -7,7 +7,7 @@ import { near, select, shownByDefault, type Wanted, wording } from '../../events
 import { made } from './make.ts'
 
 const events = loadEvents()
-const at = (iso: string) => Date.parse(iso)
+const at = (iso: string) => Date.parse(iso) / 1000
 const ids = (wanted: Wanted) => select(events, wanted).map(event => event.id)
 const chosen = (change: Parameters<typeof made>[0], wanted: Wanted) => select([made(change)], wanted).length === 1
 
@@ -142,9 +142,9 @@ describe('wording', () => {
 })
 
 it('what the page imports imports nothing at run time but its own kind', () => {
-  for (const file of ['when.ts', 'select.ts', 'apps.ts']) {
+  for (const file of ['zone.ts', 'when.ts', 'select.ts', 'apps.ts']) {
     const text = readFileSync(join(import.meta.dirname, '../../events', file), 'utf8')
     const imported = [...text.matchAll(/^import (?!type\b).*from '(.+)'/gm)].map(match => match[1])
-    expect(imported.filter(name => !['./when.ts', './select.ts', './apps.ts'].includes(name!))).toEqual([])
+    expect(imported.filter(name => !['./zone.ts', './when.ts', './select.ts', './apps.ts'].includes(name!))).toEqual([])
   }
 })
