@@ -44,7 +44,11 @@ export const Step = Type.Object(
   {
     operation: Operation,
     start: Type.Number({ minimum: 0, maximum: 86_400, description: 'Seconds from the start of the measurement.' }),
-    duration: Type.Number({ minimum: 0, maximum: 86_400, description: 'Seconds the operation took.' }),
+    duration: Type.Number({
+      minimum: 0,
+      maximum: 86_400,
+      description: 'Seconds the operation took; 0 where an import does not say.',
+    }),
     sent: Type.Integer({ minimum: 0, maximum: 2 ** 40, description: 'Bytes sent.' }),
     received: Type.Integer({ minimum: 0, maximum: 2 ** 40, description: 'Bytes received.' }),
     failure: Type.Union([Type.Null(), FailureName], { description: 'Null on success, else what went wrong.' }),
