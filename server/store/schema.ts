@@ -46,7 +46,7 @@ export const migrations: readonly (readonly string[])[] = [
     ORDER BY (app, feature, country, asn, at, target, agent) SETTINGS ${DURABLE}`,
     `CREATE TABLE verdicts (
       ${place}, at DateTime('UTC'), verdict ${word}, layer ${word}, mechanism ${word}, state ${word},
-      agents UInt32, networks Map(${word}, UInt32), rule UInt32, revision UInt64
+      agents UInt32, rule UInt32, revision UInt64
     ) ENGINE = ReplacingMergeTree(revision) PARTITION BY toYYYYMM(at) ORDER BY (app, feature, country, asn, at)
     SETTINGS ${DURABLE}`,
     `CREATE TABLE rollups (

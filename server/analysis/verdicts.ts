@@ -1,0 +1,238 @@
+import { CONTROL } from '../../measurement/catalogue.ts'
+import { RULE_VERSION } from '../../measurement/judge/outcome.ts'
+import {
+  type Abroad,
+  type Judgement,
+  judge,
+  judgeCountry,
+  type Witness,
+  type Worked,
+} from '../../measurement/judge/verdict.ts'
+import type { Layer } from '../../measurement/step.ts'
+import { type Mechanism, type State, type Verdict, worse } from '../../measurement/verdict.ts'
+import { ROLLUP_SECONDS, VERDICT_LOOKBACK_SECONDS, windowStart } from '../../measurement/windows.ts'
+import { DECIDES, decidingParams, type Touched } from '../rollup.ts'
+import type { Store } from '../store/store.ts'
+
+/** The newest result of one agent on one target within one 5-minute window. */
+type Result = {
+  app: string
+  feature: string
+  target: string
+  agent: string
+  start: number
+  answered: number
+  failure: string
+  layer: string
+}
+/** How an agent's controls did within one window. */
+type Control = {
+  agent: string
+  start: number
+  foreign_tried: number
+  foreign_answered: number
+  domestic_tried: number
+  domestic_answered: number
+}
+type Elsewhere = {
+  app: string
+  feature: string
+  asn: number
+  country: string
+  start: number
+  attempts: number
+  answered: number
+}
+
+/** Every window whose verdict new rows can change: their own and those that look back on them. */
+const judgedWindows = (windows: Iterable<number>): number[] => {
+  const judged = new Set<number>()
+  for (const at of windows) for (let w = at; w < at + VERDICT_LOOKBACK_SECONDS; w += ROLLUP_SECONDS) judged.add(w)
+  return [...judged].sort((a, b) => a - b)
+}
+
+const ABROAD_SHARE = 0.5
+
+/**
+ * Judge every window that touched rows bear on, network by network and then country by country; the verdicts are
+ * written, and the windows returned as what the rollups must be rebuilt for. Windows in the future are left alone.
+ */
+export const judgeTouched = async (store: Store, touched: Touched, now: number): Promise<Touched> => {
+  const judged: Touched = new Map()
+  const countries = new Map<string, Set<number>>()
+  for (const [network, windows] of touched) {
+    const [country = '', asn = ''] = network.split(' ')
+    const starts = judgedWindows(windows).filter(start => start <= now)
+    if (starts.length === 0) continue
+    judged.set(network, new Set(starts))
+    const all = countries.get(country) ?? new Set()
+    for (const start of starts) all.add(start)
+    countries.set(country, all)
+    if (asn !== '0') await judgeNetwork(store, country, Number(asn), starts)
+  }
+  for (const [country, starts] of countries) {
+    await judgeWholeCountry(
+      store,
+      country,
+      [...starts].sort((a, b) => a - b),
+    )
+    judged.set(`${country} 0`, starts)
+  }
+  return judged
+}
+
+/** Results before their windows' judgement: [from, to) covers the look-back of every start. */
+const rangeOf = (starts: readonly number[]) => ({
+  from: starts[0]! - VERDICT_LOOKBACK_SECONDS + ROLLUP_SECONDS,
+  to: starts.at(-1)! + ROLLUP_SECONDS,
+})
+
+const WITHIN = 'at >= fromUnixTimestamp({from:UInt32}) AND at < fromUnixTimestamp({to:UInt32})'
+
+const judgeNetwork = async (store: Store, country: string, asn: number, starts: readonly number[]): Promise<void> => {
+  const params = { country, asn, control: CONTROL, ...rangeOf(starts), ...decidingParams }
+  const results = await store.query<Result>(
+    `SELECT app, feature, target, agent, toUnixTimestamp(at) AS start, last_answered AS answered, last_failure AS failure, last_layer AS layer
+     FROM agent_windows FINAL WHERE country = {country:String} AND asn = {asn:UInt32} AND ${WITHIN}
+       AND attempts > 0 AND ${DECIDES} ORDER BY app, feature, at`,
+    params,
+  )
+  const controls = await store.query<Control>(
+    `SELECT agent, toUnixTimestamp(at) AS start, any(control_tried) AS foreign_tried, any(control_answered) AS foreign_answered,
+       any(domestic_tried) AS domestic_tried, any(domestic_answered) AS domestic_answered
+     FROM agent_windows FINAL WHERE country = {country:String} AND asn = {asn:UInt32} AND ${WITHIN} AND app = {control:String}
+     GROUP BY agent, at ORDER BY at`,
+    params,
+  )
+  const elsewhere = await store.query<Elsewhere>(
+    `SELECT app, feature, asn, country, toUnixTimestamp(at) AS start, sum(attempts) AS attempts, sum(answered) AS answered
+     FROM agent_windows FINAL WHERE role = 'control' AND asn != {asn:UInt32} AND ${WITHIN} AND ${DECIDES}
+     GROUP BY app, feature, asn, country, at HAVING attempts > 0`,
+    params,
+  )
+  const series = Map.groupBy(results, ({ app, feature }) => `${app} ${feature}`)
+  // A dead line is told by its controls even where nothing of an app was counted.
+  const rows = [...series].flatMap(([key, of]) => {
+    const [app = '', feature = ''] = key.split(' ')
+    const far = elsewhere.filter(row => row.app === app && row.feature === feature)
+    return verdictsOf(of, controls, far, starts).map(row => ({ app, feature, country, asn, ...row }))
+  })
+  await write(store, rows)
+}
+
+type Judged = Judgement & { at: number }
+
+/** Verdicts of one series over ascending windows: each looks at the latest result per agent and target of the hour before. */
+const verdictsOf = (
+  results: readonly Result[],
+  controls: readonly Control[],
+  elsewhere: readonly Elsewhere[],
+  starts: readonly number[],
+): Judged[] => {
+  const judged: Judged[] = []
+  let first = 0
+  for (const at of starts) {
+    const from = at - VERDICT_LOOKBACK_SECONDS + ROLLUP_SECONDS
+    while (first < results.length && results[first]!.start < from) first++
+    const latest = new Map<string, Result>()
+    for (let i = first; i < results.length && results[i]!.start <= at; i++) {
+      const result = results[i]!
+      latest.set(`${result.agent} ${result.target}`, result)
+    }
+    if (latest.size === 0) continue
+    const lines = linesOf(controls.filter(({ start }) => start >= from && start <= at))
+    const witnesses = [...Map.groupBy(latest.values(), ({ agent }) => agent)].map(([agent, of]) =>
+      witness(of, lines.get(agent)),
+    )
+    judged.push({ at, ...judge(witnesses, abroadOf(elsewhere.filter(({ start }) => start >= from && start <= at))) })
+  }
+  return judged
+}
+
+const linesOf = (controls: readonly Control[]): Map<string, { foreign: Worked; domestic: Worked }> => {
+  const lines = new Map<string, { foreign: Worked; domestic: Worked }>()
+  for (const { agent, foreign_tried, foreign_answered, domestic_tried, domestic_answered } of controls) {
+    const before = lines.get(agent)
+    lines.set(agent, {
+      foreign: foreign_tried > 0 ? foreign_answered > 0 : (before?.foreign ?? null),
+      domestic: domestic_tried > 0 ? domestic_answered > 0 : (before?.domestic ?? null),
+    })
+  }
+  return lines
+}
+
+const witness = (results: readonly Result[], line: { foreign: Worked; domestic: Worked } | undefined): Witness => {
+  const failures: Record<string, number> = {}
+  for (const { answered, layer, failure } of results) {
+    if (!answered) failures[`${layer}/${failure}`] = (failures[`${layer}/${failure}`] ?? 0) + 1
+  }
+  return {
+    attempts: results.length,
+    answered: results.filter(({ answered }) => answered === 1).length,
+    failures,
+    foreign: line?.foreign ?? null,
+    domestic: line?.domestic ?? null,
+  }
+}
+
+const abroadOf = (rows: readonly Elsewhere[]): Abroad[] =>
+  [...Map.groupBy(rows, ({ asn, country }) => `${country} ${asn}`).values()].map(of => ({
+    asn: of[0]!.asn,
+    country: of[0]!.country,
+    works:
+      of.reduce((sum, row) => sum + row.answered, 0) > ABROAD_SHARE * of.reduce((sum, row) => sum + row.attempts, 0),
+  }))
+
+type Row = {
+  app: string
+  feature: string
+  at: number
+  verdict: Verdict
+  layer: Layer | ''
+  mechanism: Mechanism | ''
+  state: State
+  agents: number
+}
+
+const judgeWholeCountry = async (store: Store, country: string, starts: readonly number[]): Promise<void> => {
+  const wanted = new Set(starts)
+  const rows = await store.query<Row>(
+    `SELECT app, feature, toUnixTimestamp(at) AS at, verdict, layer, mechanism, state, agents FROM verdicts FINAL
+     WHERE country = {country:String} AND asn != 0 AND verdicts.at >= fromUnixTimestamp({from:UInt32})
+       AND verdicts.at < fromUnixTimestamp({to:UInt32})`,
+    { country, ...rangeOf(starts) },
+  )
+  const windows = Map.groupBy(
+    rows.filter(({ at }) => wanted.has(at)),
+    ({ app, feature, at }) => `${app} ${feature} ${at}`,
+  )
+  const judged = [...windows.values()].map(of => {
+    const { app, feature, at } = of[0]!
+    const networks = of.map(row => ({ ...row, layer: row.layer || null, mechanism: row.mechanism || null }))
+    return { app, feature, country, asn: 0, at, ...judgeCountry(networks, worse) }
+  })
+  await write(store, judged)
+}
+
+const write = async (
+  store: Store,
+  rows: readonly (Judged & {
+    app: string
+    feature: string
+    country: string
+    asn: number
+  })[],
+): Promise<void> => {
+  const revision = Date.now()
+  await store.insert(
+    'verdicts',
+    rows.map(({ layer, mechanism, ...row }) => ({
+      ...row,
+      at: windowStart(row.at),
+      layer: layer ?? '',
+      mechanism: mechanism ?? '',
+      rule: RULE_VERSION,
+      revision,
+    })),
+  )
+}

@@ -1,0 +1,171 @@
+import { allTargets, CONTROL } from '../measurement/catalogue.ts'
+import { failures } from '../measurement/failure.ts'
+import { layerOf, operations } from '../measurement/step.ts'
+import { ROLLUP_SECONDS, type RollupLevel, rollupLevels, windowStart } from '../measurement/windows.ts'
+import type { Params, Store } from './store/store.ts'
+
+/** Windows (starts, Unix seconds) that new rows fell into, by network. A network is `country asn`. */
+export type Touched = Map<string, Set<number>>
+
+export const touch = (touched: Touched, country: string, asn: number, placed: number): void => {
+  const network = `${country} ${asn}`
+  const windows = touched.get(network)
+  if (windows) windows.add(windowStart(placed))
+  else touched.set(network, new Set([windowStart(placed)]))
+}
+
+/** Windows per statement: bounds the size of its parameters. */
+const CHUNK = 4_000
+/** Clocks wrong by more than this are looked for apart, so that the others stay a range of the sort key. */
+const NEAR_SECONDS = 86_400
+
+export function* chunksOf(touched: Touched): Generator<Params> {
+  let networks: { country: string; asn: number; at: number }[] = []
+  const params = (): Params => ({
+    countries: networks.map(({ country }) => country),
+    asns: networks.map(({ asn }) => asn),
+    starts: networks.map(({ at }) => at),
+    from: Math.min(...networks.map(({ at }) => at)),
+    to: Math.max(...networks.map(({ at }) => at)) + ROLLUP_SECONDS,
+  })
+  for (const [network, windows] of touched) {
+    const [country = '', asn = ''] = network.split(' ')
+    for (const at of windows) {
+      networks.push({ country, asn: Number(asn), at })
+      if (networks.length < CHUNK) continue
+      yield params()
+      networks = []
+    }
+  }
+  if (networks.length > 0) yield params()
+}
+
+/** The touched (country, asn, start) of a chunk, as a set SQL can look into. */
+export const TOUCHED = `(SELECT t.1, t.2, t.3 FROM (SELECT arrayJoin(arrayZip(
+  {countries:Array(String)}, {asns:Array(UInt32)}, {starts:Array(UInt32)})) AS t))`
+
+const targets = allTargets()
+const ids = (filter: (of: (typeof targets)[number]) => boolean): string[] =>
+  targets.filter(filter).map(({ target }) => target.id)
+
+/** What the statements need to know of the catalogue and the failures; bound, never written into SQL. */
+const facts: Params = {
+  control: CONTROL,
+  foreign: ids(({ target }) => target.control === 'foreign'),
+  domestic: ids(({ target }) => target.control === 'domestic'),
+  deciding: ids(({ app, target }) => app !== CONTROL && !target.experimental && target.decides === 'yes'),
+  imports: ids(({ target }) => !target.experimental && target.decides === 'imports'),
+  own: Object.entries(failures).flatMap(([name, { blame }]) => (blame === 'agent' ? [name] : [])),
+  operations: [...operations],
+  layers: operations.map(operation => layerOf[operation]),
+}
+
+const mapOf = (key: string, value: string): string => `CAST((${key}, ${value}), 'Map(String, UInt32)')`
+
+/** Medians by operation of an array of (operation, seconds). */
+const MEDIANS = (pairs: string): string => `CAST((arrayDistinct(${pairs}.1), arrayMap(o ->
+  arrayReduce('median', arrayMap(p -> p.2, arrayFilter(p -> p.1 = o, ${pairs}))), arrayDistinct(${pairs}.1))),
+  'Map(String, Float64)')`
+
+/**
+ * `agent_windows` of the touched windows, from raw rows. Left out: quarantined agents, and rows whose time is not known.
+ * A run that failed by the agent's own doing is no attempt (`own`); one during which the event loop stalled gives no
+ * seconds. Of several results at one time (a name with several addresses) the one that answered stands for the target.
+ */
+const AGENT_WINDOWS = `INSERT INTO agent_windows
+WITH runs AS (
+  SELECT app, feature, country, asn, target, kind, served_dc, agent, origin, role, trust, prefix_token, access, placed,
+    failure, served_asn, served_country,
+    toStartOfInterval(placed, INTERVAL ${ROLLUP_SECONDS} SECOND) AS start,
+    failure IN {own:Array(String)} OR startsWith(failure, 'unknown_failure') AS fault,
+    transform(arrayFirst((o, f) -> f != '', \`steps.operation\`, \`steps.failure\`), {operations:Array(String)}, {layers:Array(String)}, '') AS layer,
+    if(has(marks, 'loop_stalled'), [], arrayMap(p -> (toString(p.1), p.2), arrayFilter(p -> p.2 > 0 AND p.3 = '',
+      arrayZip(\`steps.operation\`, \`steps.duration\`, \`steps.failure\`)))) AS timed
+  FROM measurements
+  WHERE (at BETWEEN fromUnixTimestamp({from:Int64} - ${NEAR_SECONDS}) AND fromUnixTimestamp({to:Int64} + ${NEAR_SECONDS}) OR abs(offset) > ${NEAR_SECONDS})
+    AND trust != 'quarantined' AND NOT has(marks, 'time_uncertain')
+    AND (country, asn, toUInt32(start)) IN ${TOUCHED}
+), controls AS (
+  SELECT country, asn, agent, start,
+    countIf(target IN {foreign:Array(String)}) AS control_tried,
+    countIf(target IN {foreign:Array(String)} AND failure = '') AS control_answered,
+    countIf(target IN {domestic:Array(String)}) AS domestic_tried,
+    countIf(target IN {domestic:Array(String)} AND failure = '') AS domestic_answered,
+    groupArrayArrayIf(timed, target IN {foreign:Array(String)}) AS control_timed
+  FROM runs WHERE app = {control:String} GROUP BY country, asn, agent, start
+)
+SELECT app, feature, country, asn, target, any(kind) AS kind, any(served_dc) AS dc, agent, runs.start AS at,
+  any(origin), any(role), any(trust), any(prefix_token), any(access),
+  countIf(NOT fault), countIf(failure = ''), countIf(fault),
+  max(placed), argMax(failure = '', (NOT fault, placed, failure = '')),
+  argMax(failure, (NOT fault, placed, failure = '')), argMax(layer, (NOT fault, placed, failure = '')),
+  sumMapIf(${mapOf("[concat(layer, '/', failure)]", '[1]')}, failure != '' AND NOT fault),
+  ${MEDIANS('groupArrayArray(timed)')}, argMax(served_asn, placed), argMax(served_country, placed),
+  any(control_tried), any(control_answered), any(domestic_tried), any(domestic_answered),
+  ${MEDIANS('any(control_timed)')}, {revision:UInt64}
+FROM runs LEFT JOIN controls USING (country, asn, agent, start)
+GROUP BY app, feature, country, asn, target, agent, start`
+
+/** Whether a result counts for reachability (catalogue.ts, \`decides\`). */
+export const DECIDES = `(target IN {deciding:Array(String)} OR (origin = 'ooni' AND target IN {imports:Array(String)}))`
+
+/** Networks, and the country over all its agents as network 0; agents on unknown networks count in their country only. */
+const NETWORKS = 'ARRAY JOIN if(asn = 0, [toUInt32(0)], [asn, toUInt32(0)]) AS network'
+
+/** Public rollups of one level, from agent_windows and verdicts of the touched spans. One vote per agent. */
+const rollupsSql = (level: RollupLevel): string => `INSERT INTO rollups
+WITH touched AS (SELECT DISTINCT t.1 AS country, arrayJoin([t.2, 0]) AS asn, intDiv(t.3, ${level}) * ${level} AS start
+  FROM (SELECT arrayJoin(arrayZip({countries:Array(String)}, {asns:Array(UInt32)}, {starts:Array(UInt32)})) AS t)),
+voters AS (
+  SELECT app, feature, country, network, agent, any(origin) AS origin, toUInt32(intDiv(toUInt32(at), ${level}) * ${level}) AS start,
+    sum(attempts) AS tried, sum(answered) AS got,
+    sumMap(CAST((arrayMap(k -> splitByChar('/', k)[2], mapKeys(failures)), mapValues(failures)), 'Map(String, UInt32)')) AS failed,
+    groupArrayArray(arrayZip(arrayMap(k -> toString(k), mapKeys(seconds)), mapValues(seconds))) AS timed
+  FROM (SELECT * FROM agent_windows FINAL WHERE ${DECIDES}
+    AND at >= fromUnixTimestamp(intDiv({from:UInt32}, ${level}) * ${level}) AND at < fromUnixTimestamp({to:UInt32} + ${level})
+    AND country IN {countries:Array(String)})
+  ${NETWORKS}
+  WHERE (country, network, start) IN (SELECT country, asn, start FROM touched)
+  GROUP BY app, feature, country, network, agent, start HAVING tried > 0
+), numbers AS (
+  SELECT app, feature, country, network, start, groupUniqArray(origin) AS origins, count() AS agents, sum(tried) AS attempts,
+    sum(got) AS answered, median(got / tried) AS reachability, sumMap(failed) AS failures,
+    groupArrayArray(arrayZip(mapKeys(medians), mapValues(medians))) AS timed
+  FROM (SELECT *, ${MEDIANS('timed')} AS medians FROM voters) GROUP BY app, feature, country, network, start
+), words AS (
+  SELECT app, feature, country, asn AS network, start, argMax(verdict, (judged, worst)) AS verdict, argMax(top, (judged, worst)) AS cause
+  FROM (
+    SELECT app, feature, country, asn, toUInt32(intDiv(toUInt32(at), ${level}) * ${level}) AS start, verdict, count() AS judged,
+      indexOf({verdicts:Array(String)}, toString(verdict)) AS worst, topK(1)((layer, mechanism, state))[1] AS top
+    FROM verdicts FINAL
+    WHERE at >= fromUnixTimestamp(intDiv({from:UInt32}, ${level}) * ${level}) AND at < fromUnixTimestamp({to:UInt32} + ${level})
+      AND country IN {countries:Array(String)} AND (country, start) IN (SELECT country, start FROM touched)
+    GROUP BY app, feature, country, asn, start, verdict
+  ) GROUP BY app, feature, country, asn, start
+), counts AS (
+  SELECT app, feature, country, start, sumMap(${mapOf('[toString(verdict)]', '[1]')}) AS counted
+  FROM words WHERE network != 0 AND verdict != 'insufficient' GROUP BY app, feature, country, start
+), told AS (
+  SELECT words.*, if(network = 0, counted, CAST(map(), 'Map(String, UInt64)')) AS networks FROM words LEFT JOIN counts USING (app, feature, country, start)
+  WHERE (country, network, start) IN (SELECT country, asn, start FROM touched)
+)
+SELECT ${level}, app, feature, country, network, fromUnixTimestamp(start), origins, agents, attempts, answered,
+  if(agents > 0, reachability, NULL), ${MEDIANS('timed')}, failures,
+  if(verdict = '', 'insufficient', verdict), cause.1, cause.2, cause.3, networks, {revision:UInt64}
+FROM numbers FULL JOIN told USING (app, feature, country, network, start)`
+
+export const agentWindows = async (store: Store, touched: Touched): Promise<void> => {
+  for (const chunk of chunksOf(touched))
+    await store.command(AGENT_WINDOWS, { ...facts, ...chunk, revision: Date.now() })
+}
+
+export const rollups = async (store: Store, touched: Touched, verdicts: readonly string[]): Promise<void> => {
+  for (const chunk of chunksOf(touched)) {
+    for (const level of rollupLevels) {
+      await store.command(rollupsSql(level), { ...facts, ...chunk, verdicts, revision: Date.now() })
+    }
+  }
+}
+
+/** Parameters that name the deciding targets, for other readers of agent_windows. */
+export const decidingParams: Params = { deciding: facts['deciding']!, imports: facts['imports']! }
