@@ -106,6 +106,7 @@ export const Degradation = Type.Object({
   control: Type.String({ description: 'What it was compared with.' }),
   events: Type.Array(NearEvent),
   sentence: Type.Object({ en: Type.String(), fa: Type.String() }),
+  withdrawn: Type.Optional(Type.Boolean({ description: 'Late data showed that there was nothing.' })),
   revision: Type.Integer({ minimum: 1 }),
   known: Type.String({ format: 'date-time', description: 'When this revision became known.' }),
 })

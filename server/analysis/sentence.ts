@@ -1,0 +1,150 @@
+import { findApp } from '../../measurement/catalogue.ts'
+import type { Recurrence } from '../../measurement/verdict.ts'
+import type { Finding } from './degradations.ts'
+import { zoneOf } from './recurrence.ts'
+
+/** One sentence on a degradation, in English and Persian: what, where, when, how much, against what. No cause is claimed. */
+
+export type Named = Finding & {
+  app: string
+  feature: string
+  country: string
+  networkName: (asn: number) => string | undefined
+}
+
+const ISOLATE = { open: '\u2068', close: '\u2069' }
+
+export const sentenceOf = (of: Named): { en: string; fa: string } => ({ en: english(of), fa: persian(of) })
+
+const appName = (of: Named, language: 'en' | 'fa'): string => {
+  const names = findApp(of.app)?.name
+  return names?.[language] ?? names?.en ?? of.app
+}
+
+const place = (country: string, language: string): string =>
+  new Intl.DisplayNames([language], { type: 'region' }).of(country) ?? country
+
+const MOST_NAMED = 3
+
+const networks = (of: Named, isolate: boolean): string[] => {
+  const wrap = (text: string) => (isolate ? `${ISOLATE.open}${text}${ISOLATE.close}` : text)
+  return of.networks.slice(0, MOST_NAMED).map(asn => {
+    const name = of.networkName(asn)
+    return wrap(name ? `${name} (AS${asn})` : `AS${asn}`)
+  })
+}
+
+const english = (of: Named): string => {
+  const rest = of.networks.length - MOST_NAMED
+  const named = networks(of, false)
+  const where = named.length === 0 ? place(of.country, 'en') : `${list(named, rest)} in ${place(of.country, 'en')}`
+  const feature = of.feature === 'text' ? '' : ` (${of.feature})`
+  return `${appName(of, 'en')}${feature}: ${words.en[of.verdict] ?? of.verdict} on ${where} ${dates(of, 'en')}${weekly(of.recurring)}; ${answered(of)}% of its endpoints answered${layer(of)}${control(of)}.`
+}
+
+const list = (named: readonly string[], rest: number): string => {
+  if (rest > 0) return `${named.join(', ')} and ${rest} more networks`
+  return new Intl.ListFormat('en', { type: 'conjunction' }).format(named)
+}
+
+const answered = (of: Named): string => {
+  const share = 100 * (1 - of.share)
+  return share > 0 && share < 1 ? 'under 1' : String(Math.round(share))
+}
+
+const failureWords: Readonly<Record<string, string>> = {
+  dns: 'DNS',
+  tcp: 'TCP',
+  tls: 'TLS',
+  http: 'HTTP',
+  udp: 'UDP',
+  protocol: 'its own protocol',
+}
+const mechanismWords: Readonly<Record<string, string>> = {
+  drop: 'gets no answer',
+  rst: 'is reset',
+  refuse: 'is refused',
+  nxdomain: 'says the name does not exist',
+  injection: 'gives forged answers',
+  blockpage: 'gives a block page',
+}
+
+const layer = (of: Named): string => {
+  if (!of.layer) return ''
+  const how = of.mechanism ? mechanismWords[of.mechanism] : undefined
+  return how ? ` (${failureWords[of.layer]} ${how})` : ` (trouble at ${failureWords[of.layer]})`
+}
+
+const control = (of: Named): string =>
+  of.control === 'other networks of the country' ? `; other networks in ${place(of.country, 'en')} reached it` : ''
+
+const words: Record<'en' | 'fa', Readonly<Record<string, string>>> = {
+  en: {
+    blocked: 'blocked',
+    partial: 'partly blocked',
+    slow: 'slow',
+    throttled: 'throttled',
+    app_down: 'down everywhere',
+    domestic_only: 'cut off from abroad',
+    network_down: 'without network',
+  },
+  fa: {
+    blocked: 'مسدود',
+    partial: 'تا حدی مسدود',
+    slow: 'کند',
+    throttled: 'کندشده',
+    app_down: 'همه‌جا از کار افتاده',
+    domestic_only: 'بریده از خارج',
+    network_down: 'بی‌شبکه',
+  },
+}
+
+const dayOf = (at: number, country: string, locale: string, year: boolean): string =>
+  new Intl.DateTimeFormat(locale, {
+    timeZone: zoneOf(country),
+    day: 'numeric',
+    month: 'long',
+    ...(year ? { year: 'numeric' } : {}),
+  }).format(at * 1000)
+
+const dates = (of: Named, language: 'en' | 'fa'): string => {
+  const locale = language === 'en' ? 'en-GB' : of.country === 'IR' ? 'fa-IR-u-ca-persian' : 'fa-IR-u-ca-gregory'
+  const on = (at: number) => dayOf(at, of.country, locale, true)
+  if (language === 'en') return of.end === null ? `since ${on(of.onset)}` : `from ${on(of.onset)} to ${on(of.end)}`
+  return of.end === null ? `از ${on(of.onset)}` : `از ${on(of.onset)} تا ${on(of.end)}`
+}
+
+const weekly = (recurring: readonly Recurrence[] | null): string => {
+  if (!recurring?.length) return ''
+  const days = recurring[0]!.days
+  const named =
+    days.length === 7 ? 'every day' : days.join('') === 'montuewedthufri' ? 'on weekdays' : `on ${days.join(', ')}`
+  return `, ${named} ${recurring.map(({ from, to }) => `${from}–${to}`).join(' and ')} local time`
+}
+
+const persianDays: Readonly<Record<string, string>> = {
+  mon: 'دوشنبه',
+  tue: 'سه‌شنبه',
+  wed: 'چهارشنبه',
+  thu: 'پنجشنبه',
+  fri: 'جمعه',
+  sat: 'شنبه',
+  sun: 'یکشنبه',
+}
+const digits = (text: string): string => text.replace(/\d/g, digit => '۰۱۲۳۴۵۶۷۸۹'[Number(digit)]!)
+
+const persian = (of: Named): string => {
+  const named = networks(of, true)
+  const rest = of.networks.length - MOST_NAMED
+  const country = place(of.country, 'fa')
+  const where =
+    named.length === 0
+      ? country
+      : `${named.join('، ')}${rest > 0 ? ` و ${digits(String(rest))} شبکهٔ دیگر` : ''} در ${country}`
+  const hours = of.recurring?.length
+    ? `، ${of.recurring[0]!.days.length === 7 ? 'هر روز' : of.recurring[0]!.days.map(day => persianDays[day]).join('، ')} ساعت ${of.recurring.map(({ from, to }) => digits(`${from} تا ${to}`)).join(' و ')} به وقت محلی`
+    : ''
+  const others = of.control === 'other networks of the country' ? `؛ شبکه‌های دیگر ${country} به آن می‌رسیدند` : ''
+  const share = answered(of).replace('under', 'کمتر از')
+  return `${appName(of, 'fa')} در ${where} ${dates(of, 'fa')}${hours} ${words.fa[of.verdict] ?? of.verdict} بود؛ ${digits(share)}٪ از سرورهایش پاسخ دادند${others}.`
+}

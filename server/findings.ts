@@ -1,0 +1,169 @@
+import { createHash } from 'node:crypto'
+import type { PolicyEvent } from '../events/event.ts'
+import { near } from '../events/select.ts'
+import type { Degradation } from '../measurement/answers.ts'
+import { CONTROL } from '../measurement/catalogue.ts'
+import type { Feature } from '../measurement/target.ts'
+import { DETECTOR_BIN_SECONDS } from '../measurement/windows.ts'
+import { type Finding, findingsOf, type Series } from './analysis/degradations.ts'
+import { zoneOf } from './analysis/recurrence.ts'
+import { sentenceOf } from './analysis/sentence.ts'
+import { DECIDES, decidingParams, type Touched } from './rollup.ts'
+import { sqlTime } from './store/rows.ts'
+import type { Store } from './store/store.ts'
+
+/** How a degradation changed, for counters and notifiers. */
+export type Change = { change: 'open' | 'revise' | 'close' | 'reopen' | 'withdraw'; degradation: Degradation }
+
+export type DetectOptions = {
+  events: readonly PolicyEvent[]
+  networkName: (asn: number) => string | undefined
+  /** Unix seconds. */
+  now: number
+}
+
+/**
+ * Find the degradations of every (app, feature) of the touched countries anew from agent_windows, and write a revision
+ * for each that changed. The same rows give the same degradations, however late they came; nothing is overwritten.
+ */
+export const detect = async (store: Store, touched: Touched, options: DetectOptions): Promise<Change[]> => {
+  const changes: Change[] = []
+  const countries = new Set([...touched.keys()].map(network => network.split(' ')[0]!))
+  for (const country of countries) {
+    const known = await currentDegradations(store, { country })
+    for (const { app, feature, networks } of await seriesOf(store, country)) {
+      const found = findingsOf(networks, zoneOf(country), options.now)
+      const before = known.filter(of => of.app === app && of.feature === feature)
+      changes.push(...reconcile(before, found, { app, feature, country }, options))
+    }
+  }
+  await store.insert(
+    'degradations',
+    changes.map(({ degradation }) => rowOf(degradation)),
+  )
+  return changes
+}
+
+type Bin = { app: string; feature: Feature; asn: number } & Series
+
+/** Trials of a country: agents whose own line was dead at the time have none. */
+const seriesOf = async (store: Store, country: string) => {
+  const bins = await store.query<Bin>(
+    `SELECT app, feature, asn, toUInt32(intDiv(toUInt32(agent_windows.at), ${DETECTOR_BIN_SECONDS}) * ${DETECTOR_BIN_SECONDS}) AS at, agent,
+       sum(agent_windows.attempts) AS attempts, sum(agent_windows.answered) AS answered, sumMap(agent_windows.failures) AS failures
+     FROM agent_windows FINAL
+     WHERE country = {country:String} AND asn != 0 AND app != {control:String} AND role != 'control' AND ${DECIDES}
+     GROUP BY app, feature, asn, at, agent
+     HAVING attempts > 0 AND NOT (sum(control_tried) > 0 AND sum(control_answered) = 0)
+     ORDER BY app, feature, asn, at, agent`,
+    { country, control: CONTROL, ...decidingParams },
+  )
+  return [...Map.groupBy(bins, ({ app, feature }) => `${app} ${feature}`).values()].map(of => ({
+    app: of[0]!.app,
+    feature: of[0]!.feature,
+    networks: Map.groupBy(of, ({ asn }) => asn),
+  }))
+}
+
+type Row = { json: string }
+
+/** The newest revision of each degradation that is not withdrawn. */
+export const currentDegradations = async (
+  store: Store,
+  { country, app }: { country?: string | undefined; app?: string | undefined },
+): Promise<Degradation[]> => {
+  const rows = await store.query<Row>(
+    `SELECT argMax(json, revision) AS json FROM degradations
+     WHERE (country = {country:String} OR {country:String} = '') AND (app = {app:String} OR {app:String} = '') GROUP BY id`,
+    { country: country ?? '', app: app ?? '' },
+  )
+  return rows.map(({ json }) => JSON.parse(json) as Degradation).filter(({ withdrawn }) => !withdrawn)
+}
+
+/** Every revision of one degradation, oldest first. */
+export const revisionsOf = async (store: Store, id: string): Promise<Degradation[]> => {
+  const rows = await store.query<Row>('SELECT json FROM degradations WHERE id = {id:String} ORDER BY revision', { id })
+  return rows.map(({ json }) => JSON.parse(json) as Degradation)
+}
+
+const rowOf = (degradation: Degradation): object => ({
+  id: degradation.id,
+  revision: degradation.revision,
+  known: sqlTime(Date.parse(degradation.known) / 1000),
+  app: degradation.app,
+  country: degradation.country,
+  onset: Math.floor(Date.parse(degradation.onset) / 1000),
+  json: JSON.stringify(degradation),
+})
+
+type Key = { app: string; feature: Feature; country: string }
+
+const reconcile = (
+  known: readonly Degradation[],
+  found: readonly Finding[],
+  key: Key,
+  options: DetectOptions,
+): Change[] => {
+  const unmatched = new Set(known)
+  const changes = found.flatMap((finding): Change[] => {
+    const before = matching([...unmatched], finding)
+    if (before) unmatched.delete(before)
+    const degradation = named(finding, key, before, options)
+    if (before && same(before, degradation)) return []
+    return [{ change: changeOf(before, degradation), degradation }]
+  })
+  for (const gone of unmatched) {
+    const degradation = { ...gone, withdrawn: true, revision: gone.revision + 1, known: iso(options.now) }
+    changes.push({ change: 'withdraw', degradation })
+  }
+  return changes
+}
+
+const changeOf = (before: Degradation | undefined, after: Degradation): Change['change'] => {
+  if (!before) return 'open'
+  if (before.end === null && after.end !== null) return 'close'
+  return before.end !== null && after.end === null ? 'reopen' : 'revise'
+}
+
+const seconds = (time: string): number => Date.parse(time) / 1000
+const iso = (at: number): string => new Date(at * 1000).toISOString().replace('.000Z', 'Z')
+
+/** The known degradation that a finding continues: it shares a network, and the most time. */
+const matching = (known: readonly Degradation[], { networks, onset, end }: Finding): Degradation | undefined => {
+  const overlap = (of: Degradation): number =>
+    Math.min(of.end ? seconds(of.end) : Number.MAX_SAFE_INTEGER, end ?? Number.MAX_SAFE_INTEGER) -
+    Math.max(seconds(of.onset), onset)
+  return known
+    .filter(of => of.networks.some(asn => networks.includes(asn)) && overlap(of) > 0)
+    .toSorted((a, b) => overlap(b) - overlap(a))[0]
+}
+
+const named = (finding: Finding, key: Key, before: Degradation | undefined, options: DetectOptions): Degradation => {
+  const { onset, end, ...plain } = finding
+  const change = { ...key, onset, asn: finding.networks.length === 1 ? finding.networks[0] : undefined }
+  return {
+    id: before?.id ?? idOf(finding, key),
+    ...key,
+    ...plain,
+    onset: iso(onset),
+    end: end === null ? null : iso(end),
+    share: Math.round(finding.share * 1e4) / 1e4,
+    events: near(options.events, change).map(({ event, distance }) => ({ id: event.id, distance })),
+    sentence: sentenceOf({ ...finding, ...key, networkName: options.networkName }),
+    revision: (before?.revision ?? 0) + 1,
+    known: iso(Math.floor(options.now)),
+  }
+}
+
+/** A name people can cite; the same findings get the same name on every analyst. */
+const idOf = ({ networks, onset, layer }: Finding, { app, feature, country }: Key): string => {
+  const digest = createHash('sha256')
+    .update(JSON.stringify([app, feature, country, layer, onset, networks]))
+    .digest('hex')
+  return `${country.toLowerCase()}-${iso(onset).slice(0, 10)}-${app}-${digest.slice(0, 8)}`
+}
+
+const same = (a: Degradation, b: Degradation): boolean => {
+  const bare = ({ revision: _, known: __, ...rest }: Degradation) => JSON.stringify(Object.entries(rest).toSorted())
+  return bare(a) === bare(b)
+}
