@@ -61,21 +61,26 @@ export const toProblem = (error: unknown): Problem => {
   return new Problem(kind, problems[kind].title)
 }
 
-/** Fastify's error hook: answers every error as application/problem+json; only faults of ours are logged. */
-export const answerProblem = (error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply => {
-  const problem = toProblem(error)
-  const { status, title } = problems[problem.kind]
-  if (status === 500) request.log.error({ stack: (error as Error).stack ?? 'no stack' }, 'a request met a bug')
-  request.problem = problem.kind
-  if (problem.retryAfter !== undefined) void reply.header('retry-after', String(problem.retryAfter))
-  return reply
-    .status(status)
-    .type('application/problem+json')
-    .send({
-      type: `urn:peyk:problem:${problem.kind}`,
-      title,
-      status,
-      detail: problem.message,
-      ...(problem.field === undefined ? {} : { field: problem.field }),
-    })
-}
+/**
+ * Fastify's error hook: answers every error as application/problem+json. Faults of the request are counted by `refused`,
+ * faults of ours are logged too.
+ */
+export const answerProblems =
+  (refused: (kind: ProblemName) => void) =>
+  (error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply => {
+    const problem = toProblem(error)
+    const { status, title } = problems[problem.kind]
+    if (status === 500) request.log.error({ stack: (error as Error).stack ?? 'no stack' }, 'a request met a bug')
+    refused(problem.kind)
+    if (problem.retryAfter !== undefined) void reply.header('retry-after', String(problem.retryAfter))
+    return reply
+      .status(status)
+      .type('application/problem+json')
+      .send({
+        type: `urn:peyk:problem:${problem.kind}`,
+        title,
+        status,
+        detail: problem.message,
+        ...(problem.field === undefined ? {} : { field: problem.field }),
+      })
+  }
