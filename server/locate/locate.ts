@@ -2,6 +2,7 @@ import { existsSync, readFileSync, renameSync, statSync, writeFileSync } from 'n
 import { open as openFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
+import ipaddr from 'ipaddr.js'
 import { open as openMmdb, type Reader, type Response } from 'maxmind'
 import { ConfigError } from '../config.ts'
 import { parseAddress } from './address.ts'
@@ -53,7 +54,7 @@ export const openLocate = async (folder: string, database: string | null): Promi
 
 /** The reader throws on what is no address. */
 const ask = <T extends Response>(reader: Reader<T>, address: string): T | null =>
-  parseAddress(address) ? reader.get(address.replace(/^::ffff:/i, '')) : null
+  ipaddr.isValid(address) ? reader.get(ipaddr.process(address).toString()) : null
 
 const openNetworks = async (folder: string, database: string): Promise<AsnSource> => {
   if (!existsSync(database)) throw new ConfigError(`PEYK_ASN_DB: there is no file ${database}.`)
