@@ -1,0 +1,228 @@
+import { createHash, randomBytes } from 'node:crypto'
+import { Compile } from 'typebox/compile'
+import { outcome, RULE_VERSION } from '../measurement/judge/outcome.ts'
+import type { Measurement, Stored } from '../measurement/measurement.ts'
+import { type Batch, type Receipt, Report, type Request } from '../measurement/report.ts'
+import type { Feature } from '../measurement/target.ts'
+import type { Agent, Agents } from './agents.ts'
+import { openBatch, Refusal } from './batch.ts'
+import type { Commit } from './commit.ts'
+import type { Meter } from './exporter.ts'
+import { firstFault } from './fault.ts'
+import type { Identity } from './identity.ts'
+import { prefixOf } from './locate/address.ts'
+import type { Locate } from './locate/locate.ts'
+import { type Placed, place } from './place.ts'
+import { Problem } from './problem.ts'
+import { hmac, type Secrets } from './secrets.ts'
+import { toRow } from './store/rows.ts'
+
+/** Older than this at arrival, a measurement is late: the live counters leave it out, nothing corroborates it. */
+export const FRESH_SECONDS = 3_600
+/** Batches remembered as stored, so that one sent again after a lost receipt costs nothing. */
+const MOST_REMEMBERED = 50_000
+
+/** What became newly known: the windows of these places in [from, to] (Unix seconds, true time) are to be judged anew. */
+export type Touched = { app: string; feature: Feature; country: string; asn: number; from: number; to: number }
+
+export type AcceptParts = {
+  agents: Agents
+  commit: Commit
+  locate: Locate
+  secrets: Secrets
+  meter: Meter
+  now: () => number
+  /** Seconds measurements are kept, or null for good. */
+  retention: number | null
+  catalogueVersion: () => number
+  touched: (touched: readonly Touched[]) => void
+  /** Targets this agent is asked to measure now. */
+  requests: (agent: { thumbprint: string; role: Agent['role'] }) => Request[]
+}
+
+/** Who sends, as rows say it. The address it came from is gone by here. */
+type Origin = { thumbprint: string; agent: Agent; seen_country: string; seen_asn: number; prefix_token: number }
+
+type Opened = { batch: Batch; digest: string; outcome: 'known' | Stored[] | Refusal }
+
+const validReport = Compile(Report)
+
+/**
+ * Takes reports in: from the bytes of a body that was proven to be its agent's, to a receipt for every batch. `stored`
+ * is said when the rows are durable; a batch with a fault is refused whole, the others are stored.
+ */
+export class Accept {
+  readonly #parts: AcceptParts
+  readonly #pseudonymKey: Buffer
+  readonly #prefixes: Prefixes
+  readonly #remembered = new Set<string>()
+
+  constructor(parts: AcceptParts) {
+    this.#parts = parts
+    this.#pseudonymKey = parts.secrets.derive('agent pseudonym')
+    this.#prefixes = new Prefixes(parts.now)
+  }
+
+  /** `body` is JSON, unpacked; `address` is the connection's and goes no further than this call. */
+  async report(identity: Identity & { agent: Agent }, body: Buffer, address: string): Promise<Receipt> {
+    const { locate, commit, meter, now } = this.#parts
+    const arrived = now()
+    const report = readReport(body)
+    const origin: Origin = {
+      thumbprint: identity.thumbprint,
+      agent: identity.agent,
+      seen_country: locate.country(address),
+      seen_asn: locate.asn(address),
+      prefix_token: this.#prefixes.token(address),
+    }
+    const opened = report.batches.map(batch => this.#open(batch, report, origin, arrived))
+    const rows = opened.flatMap(({ outcome }) => (Array.isArray(outcome) ? outcome : []))
+    await commit.add(rows.map(row => toRow(row) as { at: string }))
+    for (const { outcome, digest } of opened) {
+      if (Array.isArray(outcome)) this.#remember(digest)
+      meter.count('peyk_batches_total', {
+        outcome: outcome instanceof Refusal ? 'refused' : outcome === 'known' ? 'known' : 'stored',
+      })
+    }
+    this.#count(rows)
+    const touched = touchedBy(rows)
+    if (touched.length) this.#parts.touched(touched)
+    return {
+      receipts: opened.map(({ batch: { id }, outcome }) =>
+        outcome instanceof Refusal ? { id, outcome: 'refused', reason: outcome.message } : { id, outcome: 'stored' },
+      ),
+      catalogue: this.#parts.catalogueVersion(),
+      now: now(),
+      requests: this.#parts.requests({ thumbprint: identity.thumbprint, role: identity.agent.role }),
+    }
+  }
+
+  #open(batch: Batch, report: Report, origin: Origin, arrived: number): Opened {
+    // Of the bytes too: an agent that reuses an id for other measurements must not lose them.
+    const digest = createHash('sha256')
+      .update(`${origin.thumbprint} ${batch.id} `)
+      .update(batch.bytes)
+      .digest('base64url')
+    if (this.#remembered.has(digest)) return { batch, digest, outcome: 'known' }
+    try {
+      const pseudonyms = new Map<number, string>()
+      const pseudonym = (asn: number): string => {
+        const known =
+          pseudonyms.get(asn) ??
+          hmac(this.#pseudonymKey, `${origin.thumbprint} ${asn}`).toString('base64url').slice(0, 22)
+        pseudonyms.set(asn, known)
+        return known
+      }
+      const found = openBatch(batch, found => place(found, report.sent, arrived, this.#parts.retention))
+      return {
+        batch,
+        digest,
+        outcome: found.map(({ found, placed }) => this.#stored(found, placed, origin, arrived, pseudonym(found.asn))),
+      }
+    } catch (error) {
+      if (error instanceof Refusal) return { batch, digest, outcome: error }
+      throw error
+    }
+  }
+
+  #stored(found: Measurement, placed: Placed, origin: Origin, arrived: number, agent: string): Stored {
+    const { seen_country, seen_asn, prefix_token } = origin
+    return {
+      ...found,
+      origin: 'agent',
+      agent,
+      role: origin.agent.role,
+      seen_country,
+      seen_asn,
+      trust: this.#trust(found, found.at + placed.offset, origin, arrived),
+      arrived,
+      offset: placed.offset,
+      marks: placed.marks,
+      source: { report: '', licence: '' },
+      prefix_token,
+      rule: RULE_VERSION,
+    }
+  }
+
+  /** The connection tells where an agent is only of what it measured just now, and only where it went out directly. */
+  #trust(found: Measurement, at: number, origin: Origin, arrived: number): Stored['trust'] {
+    if (this.#parts.agents.quarantined(origin.agent)) return 'quarantined'
+    if (origin.agent.role === 'operator') return 'operator'
+    const seenThere = found.asn !== 0 && found.asn === origin.seen_asn && found.country === origin.seen_country
+    return seenThere && found.route === 'direct' && arrived - at < FRESH_SECONDS ? 'corroborated' : 'claimed'
+  }
+
+  #remember(digest: string): void {
+    this.#remembered.add(digest)
+    if (this.#remembered.size > MOST_REMEMBERED) this.#remembered.delete(this.#remembered.values().next().value!)
+  }
+
+  #count(rows: readonly Stored[]): void {
+    const { meter } = this.#parts
+    for (const row of rows) {
+      const { app, kind, country } = row
+      if (row.arrived - row.at - row.offset > FRESH_SECONDS) {
+        meter.count('peyk_late_total', { app })
+        continue
+      }
+      const { answered, counts } = outcome(kind, row.steps)
+      meter.count('peyk_measurements_total', {
+        app,
+        kind,
+        country,
+        outcome: answered ? 'answered' : counts ? 'failed' : 'void',
+      })
+      if (row.failure !== null)
+        meter.count('peyk_failures_total', { app, kind, failure: row.failure.split(' ', 1)[0]! })
+      for (const { operation, duration, failure } of row.steps) {
+        if (failure === null) meter.observe('peyk_step_duration_seconds', { app, operation }, duration)
+      }
+    }
+  }
+}
+
+const readReport = (body: Buffer): Report => {
+  let value: unknown
+  try {
+    value = JSON.parse(body.toString())
+  } catch {
+    throw new Problem('bad-request', 'must be JSON', { field: 'body' })
+  }
+  if (validReport.Check(value)) return value
+  const { field, must } = firstFault(validReport.Errors(value))
+  throw new Problem('bad-request', must, { field: `body${field}` })
+}
+
+const touchedBy = (rows: readonly Stored[]): Touched[] => {
+  const touched = new Map<string, Touched>()
+  for (const { app, feature, country, asn, at, offset } of rows) {
+    const key = `${app} ${feature} ${country} ${asn}`
+    const known = touched.get(key)
+    const placed = at + offset
+    if (known) {
+      known.from = Math.min(known.from, placed)
+      known.to = Math.max(known.to, placed)
+    } else touched.set(key, { app, feature, country, asn, from: placed, to: placed })
+  }
+  return [...touched.values()]
+}
+
+/** Tokens for the one-vote-per-prefix rules: same network same token, for a week, and no way back: the key is never written. */
+class Prefixes {
+  readonly #now: () => number
+  #week = -1
+  #key: Buffer = Buffer.alloc(0)
+
+  constructor(now: () => number) {
+    this.#now = now
+  }
+
+  token(address: string): number {
+    const week = Math.floor(this.#now() / (7 * 86_400))
+    if (week !== this.#week) {
+      this.#week = week
+      this.#key = randomBytes(32)
+    }
+    return hmac(this.#key, prefixOf(address)).readUInt32BE()
+  }
+}

@@ -1,0 +1,200 @@
+import compress from '@fastify/compress'
+import helmet from '@fastify/helmet'
+import rateLimit from '@fastify/rate-limit'
+import swagger from '@fastify/swagger'
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
+import fastify, {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyRequest,
+  LogController,
+  type RawReplyDefaultExpression,
+  type RawRequestDefaultExpression,
+  type RawServerDefault,
+  type RouteOptions,
+} from 'fastify'
+import type { Logger } from 'pino'
+import type { Accept } from './accept.ts'
+import type { Agents } from './agents.ts'
+import type { Config } from './config.ts'
+import type { Meter } from './exporter.ts'
+import { type Authenticate, createAuthenticate, type Right } from './identity.ts'
+import { prefixOf } from './locate/address.ts'
+import type { Locate } from './locate/locate.ts'
+import type { Nonces } from './nonce.ts'
+import { answerProblems, Problem } from './problem.ts'
+import { adminRoutes } from './routes/admin.ts'
+import { agentRoutes } from './routes/agents.ts'
+import { catalogueRoutes, type SignedCatalogue } from './routes/catalogue.ts'
+import { healthRoutes } from './routes/health.ts'
+import { reportRoutes } from './routes/reports.ts'
+import type { Secrets } from './secrets.ts'
+import type { Store } from './store/store.ts'
+
+/** Slow clients: headers within 10 s, the whole request within 2 minutes (8 MB at half a megabit), idle for a minute. */
+const slow = { headersTimeout: 10_000, requestTimeout: 120_000, keepAliveTimeout: 60_000 }
+const MOST_CONNECTIONS = 10_000
+const MOST_HEADER_BYTES = 16 * 1024
+
+/** Everything from here, nothing inline, no frame around it: the page is files, and so is its style. */
+const contentSecurity = {
+  useDefaults: false,
+  directives: {
+    defaultSrc: ["'none'"],
+    scriptSrc: ["'self'"],
+    styleSrc: ["'self'"],
+    imgSrc: ["'self'", 'data:'],
+    fontSrc: ["'self'"],
+    connectSrc: ["'self'"],
+    manifestSrc: ["'self'"],
+    baseUri: ["'none'"],
+    formAction: ["'none'"],
+    frameAncestors: ["'none'"],
+  },
+}
+
+export type AppParts = {
+  config: Config
+  secrets: Secrets
+  store: Store
+  agents: Agents
+  nonces: Nonces
+  accept: Accept
+  locate: Locate
+  meter: Meter
+  log: Logger
+  now: () => number
+  catalogue: () => SignedCatalogue
+  /** Routes of other parts: the answers, the page. Each names its right. */
+  routes?: ((app: App) => void | Promise<void>) | undefined
+}
+
+/** One line of the route table. */
+export type RouteLine = { method: string; url: string; right: Right }
+
+/** The server as routes see it: schemas are types. */
+export type App = FastifyInstance<
+  RawServerDefault,
+  RawRequestDefaultExpression,
+  RawReplyDefaultExpression,
+  FastifyBaseLogger,
+  TypeBoxTypeProvider
+>
+
+/** The whole server, not yet listening: limits, the one authorisation hook, then every route in order. */
+export const buildServer = async (parts: AppParts) => {
+  const { config, secrets, agents, nonces, meter, log } = parts
+  const app = fastify({
+    loggerInstance: log as FastifyBaseLogger,
+    logController: new LogController({ disableRequestLogging: true }),
+    trustProxy: config.PEYK_PROXIES.length ? [...config.PEYK_PROXIES] : false,
+    bodyLimit: 64 * 1024,
+    requestTimeout: slow.requestTimeout,
+    keepAliveTimeout: slow.keepAliveTimeout,
+    http: { headersTimeout: slow.headersTimeout, maxHeaderSize: MOST_HEADER_BYTES },
+    ajv: { customOptions: { removeAdditional: false, allErrors: false } },
+    clientErrorHandler: (error, socket) => {
+      // The default would log the packet. Where a response is under way the connection is past saving.
+      if (socket.writable && error.code !== 'ECONNRESET') {
+        socket.write(`HTTP/1.1 ${statusOf(error.code)}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`)
+      }
+      socket.destroySoon()
+    },
+  }).withTypeProvider<TypeBoxTypeProvider>()
+  app.server.maxConnections = MOST_CONNECTIONS
+
+  const refused = (reason: string) => meter.count('peyk_refused_total', { reason })
+  app.setErrorHandler(answerProblems(refused))
+  app.decorateRequest('identity', null)
+
+  await app.register(helmet, {
+    contentSecurityPolicy: contentSecurity,
+    crossOriginResourcePolicy: { policy: 'cross-origin' },
+  })
+  await app.register(rateLimit, {
+    max: config.PEYK_RATE_NETWORK,
+    timeWindow: 60_000,
+    cache: 50_000,
+    // By /24 or /48: an address of one's own is cheap there. The key stays in memory.
+    keyGenerator: request => prefixOf(request.ip),
+    errorResponseBuilder: (_, { ttl }) =>
+      new Problem('too-many', 'Wait before asking again.', { retryAfter: Math.ceil(ttl / 1000) }),
+  })
+  await app.register(compress, { globalDecompression: false })
+  await app.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: {
+        title: 'Peyk',
+        version: '1',
+        description:
+          'Whether messaging apps work, where, and since when they do not. Times are UTC, ranges [from, to).',
+      },
+    },
+  })
+
+  const table = authorise(app, createAuthenticate({ agents, nonces, adminToken: secrets.adminToken }))
+  app.setNotFoundHandler({ preHandler: app.rateLimit() }, () => {
+    throw new Problem('not-found', 'See /openapi.json for what there is.')
+  })
+  app.addHook('onResponse', async (request, reply) => {
+    const { method, routeOptions } = request
+    log.debug({
+      method,
+      route: routeOptions.url ?? 'none',
+      status: reply.statusCode,
+      ms: Math.round(reply.elapsedTime),
+    })
+  })
+
+  healthRoutes(app, parts)
+  catalogueRoutes(app, parts)
+  adminRoutes(app, parts)
+  await app.register(async signed => {
+    // Bodies are compared with their proofs as they were sent, so here they stay bytes.
+    signed.removeAllContentTypeParsers()
+    signed.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_, body, done) => done(null, body))
+    agentRoutes(signed.withTypeProvider<TypeBoxTypeProvider>(), {
+      agents,
+      nonces,
+      open: config.PEYK_ENROLMENT === 'open',
+    })
+    reportRoutes(signed.withTypeProvider<TypeBoxTypeProvider>(), { ...parts, perAgent: config.PEYK_RATE_AGENT })
+  })
+  await parts.routes?.(app)
+  app.get('/openapi.json', { config: { right: 'anyone' }, schema: { hide: true } }, async () => app.swagger())
+  await app.ready()
+  const routes = table()
+  return { app, routes }
+}
+
+/**
+ * Every route passes `authenticate`, after the rate limit and before its body is read. The table is of all routes, for
+ * a test and for whoever reviews them; a route without a right stops the start.
+ */
+const authorise = (app: App, authenticate: Authenticate): (() => RouteLine[]) => {
+  const seen: RouteOptions[] = []
+  app.addHook('onRoute', route => {
+    seen.push(route)
+    const before = [route.onRequest ?? []].flat()
+    route.onRequest = [
+      ...before,
+      async (request: FastifyRequest) => {
+        const { right } = request.routeOptions.config
+        if (!right) throw new Problem('forbidden', 'This route has no right.')
+        request.setDecorator('identity', await authenticate(request, right))
+      },
+    ]
+  })
+  return () =>
+    seen.flatMap(({ method, url, config }) => {
+      if (!config?.right) throw new Error(`${url}: name the right it needs (config.right, server/identity.ts).`)
+      const { right } = config
+      return [method].flat().map(one => ({ method: one, url, right }))
+    })
+}
+
+const statusOf = (code: string | undefined): string => {
+  if (code === 'HPE_HEADER_OVERFLOW') return '431 Request Header Fields Too Large'
+  return code === 'ERR_HTTP_REQUEST_TIMEOUT' ? '408 Request Timeout' : '400 Bad Request'
+}

@@ -1,0 +1,138 @@
+import { isIP } from 'node:net'
+import { resolve } from 'node:path'
+
+/**
+ * Every setting of the server, read once from the environment. A setting that is wrong stops the program: the message
+ * names the setting, what it holds and what it must be. The exit code is then CONFIG_EXIT (docs/server.md).
+ */
+export const CONFIG_EXIT = 2
+
+/** A setting that is wrong; `message` has one line for each. */
+export class ConfigError extends Error {
+  override name = 'ConfigError'
+  readonly exitCode = CONFIG_EXIT
+}
+
+type Setting<T> = { default: string; text: string; parse: (value: string) => T }
+
+/** Parsers throw what the setting must be; the reader puts name and value in front. */
+const fail = (must: string): never => {
+  throw new Error(must)
+}
+
+const whole =
+  (min: number, max: number) =>
+  (value: string): number =>
+    /^\d{1,15}$/.test(value) && Number(value) >= min && Number(value) <= max
+      ? Number(value)
+      : fail(`must be a whole number from ${min} to ${max}`)
+
+const oneOf =
+  <const T extends string>(...allowed: T[]) =>
+  (value: string): T =>
+    allowed.find(one => one === value) ?? fail(`must be one of ${allowed.join(', ')}`)
+
+const optional =
+  <T>(parse: (value: string) => T) =>
+  (value: string): T | null =>
+    value === '' ? null : parse(value)
+
+const list =
+  <T>(parse: (value: string) => T) =>
+  (value: string): T[] =>
+    value === '' ? [] : value.split(',').map(item => parse(item.trim()))
+
+const host = (value: string): string =>
+  /^[0-9A-Za-z:.-]{1,253}$/.test(value) ? value : fail('must be a host name or an IP address')
+
+const path = (value: string): string => (value === '' ? fail('must be a path') : resolve(value))
+
+const url = (value: string): URL => {
+  const parsed = URL.canParse(value) ? new URL(value) : null
+  return parsed && /^https?:$/.test(parsed.protocol) ? parsed : fail('must be an http:// or https:// URL')
+}
+
+const network = (value: string): string => {
+  const [address = '', bits = ''] = value.split('/')
+  const most = isIP(address) === 4 ? 32 : 128
+  return isIP(address) && (bits === '' || (/^\d{1,3}$/.test(bits) && Number(bits) <= most))
+    ? value
+    : fail('must be IP addresses or networks like 10.0.0.0/8, separated by commas')
+}
+
+const seconds: Record<string, number> = { d: 86_400, w: 7 * 86_400, y: 365 * 86_400 }
+
+const span = (value: string): number => {
+  const [, count, unit] = /^(\d{1,4})([dwy])$/.exec(value) ?? []
+  const length = Number(count) * (seconds[unit ?? ''] ?? Number.NaN)
+  return length >= 14 * 86_400 ? length : fail('must be a span of at least 14 days, like 90d, 26w or 5y')
+}
+
+/** The one table of settings: README and docs/server.md print it. */
+export const settings = {
+  PEYK_DATA: { default: './data', text: 'Folder of everything the server keeps.', parse: path },
+  PEYK_HOST: { default: '127.0.0.1', text: 'Address to listen on.', parse: host },
+  PEYK_PORT: { default: '8400', text: 'Port of the page and the API; 0 takes a free one.', parse: whole(0, 65_535) },
+  PEYK_METRICS_HOST: { default: '127.0.0.1', text: 'Address /metrics listens on.', parse: host },
+  PEYK_METRICS_PORT: { default: '8401', text: 'Port of /metrics; 0 takes a free one.', parse: whole(0, 65_535) },
+  PEYK_ENROLMENT: {
+    default: 'invite',
+    text: 'invite: an agent needs a one-time code. open: anybody’s is admitted, without a vote for its first 14 days.',
+    parse: oneOf('invite', 'open'),
+  },
+  PEYK_MIN_AGENTS: {
+    default: '3',
+    text: 'A network is public when this many agents measured in it over 30 days.',
+    parse: whole(1, 1_000),
+  },
+  PEYK_ASN_DB: {
+    default: '',
+    text: 'Network database: an .mmdb, the text of `location dump`, or the CSV of @ip-location-db/asn. Unset: networks are unknown.',
+    parse: optional(path),
+  },
+  PEYK_RETENTION: {
+    default: '',
+    text: 'How long measurements are kept after they arrived (90d, 26w, 5y); imports stay. Unset: for good.',
+    parse: optional(span),
+  },
+  PEYK_CLICKHOUSE_URL: {
+    default: '',
+    text: 'ClickHouse server to keep the record in, instead of the embedded engine.',
+    parse: optional(url),
+  },
+  PEYK_PROXIES: {
+    default: '',
+    text: 'Addresses or networks of reverse proxies whose X-Forwarded-For is believed. Unset: none.',
+    parse: list(network),
+  },
+  PEYK_RATE_NETWORK: {
+    default: '1200',
+    text: 'Requests a minute from one /24 or /48.',
+    parse: whole(1, 1_000_000),
+  },
+  PEYK_RATE_AGENT: { default: '60', text: 'Reports a minute from one agent.', parse: whole(1, 1_000_000) },
+  PEYK_LOG: {
+    default: 'info',
+    text: 'Least level of the log.',
+    parse: oneOf('trace', 'debug', 'info', 'warn', 'error', 'silent'),
+  },
+} as const satisfies Record<string, Setting<unknown>>
+
+export type SettingName = keyof typeof settings
+export type Config = { readonly [N in SettingName]: ReturnType<(typeof settings)[N]['parse']> }
+
+/** Reads and validates every setting; an empty one counts as unset. */
+export const readConfig = (env: Record<string, string | undefined> = process.env): Config => {
+  const wrong: string[] = []
+  const entries = Object.entries(settings).map(([name, { default: fallback, parse }]) => {
+    const value = env[name] || fallback
+    try {
+      return [name, parse(value)]
+    } catch (error) {
+      wrong.push(`${name} ${(error as Error).message}; it is ${JSON.stringify(value)}.`)
+      return [name, undefined]
+    }
+  })
+  if (wrong.length) throw new ConfigError(wrong.join('\n'))
+  return Object.fromEntries(entries) as Config
+}

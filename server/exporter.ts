@@ -1,0 +1,210 @@
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { Counter, Gauge, Histogram, Registry } from 'prom-client'
+import { type LabelsOf, type Metric, type MetricName, metrics } from '../measurement/metrics.ts'
+
+type NameOf<T extends Metric['type']> = {
+  [N in MetricName]: (typeof metrics)[N]['type'] extends T ? N : never
+}[MetricName]
+export type CounterName = NameOf<'counter'>
+export type GaugeName = NameOf<'gauge'>
+export type HistogramName = NameOf<'histogram'>
+export type Labels<N extends MetricName> = Record<LabelsOf<N>, string>
+
+/** One series of a present-state gauge; `agents` behind it decide who stays when its family is full. */
+export type Sample<N extends GaugeName> = { labels: Labels<N>; value: number; agents?: number }
+
+/** What other parts of the server say to the exporter. Names and labels are those of measurement/metrics.ts. */
+export type Meter = {
+  count<N extends CounterName>(name: N, labels: Labels<N>, by?: number): void
+  observe<N extends HistogramName>(name: N, labels: Labels<N>, value: number): void
+  set<N extends GaugeName>(name: N, labels: Labels<N>, value: number): void
+}
+
+/** Present state, asked for at every scrape: each gauge it names is rebuilt, so that what is gone is gone. */
+export type PresentState = () =>
+  | { [N in GaugeName]?: readonly Sample<N>[] }
+  | Promise<{ [N in GaugeName]?: readonly Sample<N>[] }>
+
+/** A live family folds what is new when this much of its cap is used: the rest is room for what it folds into. */
+const FOLD_AT = 0.85
+/** What a label becomes when its series is folded; other labels stay. */
+const folded: Record<string, string> = {
+  asn: '0',
+  country: 'ZZ',
+  failure: 'unknown_failure',
+  version: 'other',
+  reason: 'other',
+}
+/** Families whose country (asn 0) holds what was folded; in the others the country has a series of its own. */
+const summed: ReadonlySet<string> = new Set<MetricName>(['peyk_agents_active', 'peyk_agents_software'])
+
+/** Folded series told apart at most: the count is then a lower bound. */
+const MOST_FOLDED = 10_000
+
+/** `folded`: live series, told apart; `dropped`: how many of a present-state family found no room at the last scrape. */
+type Family = { metric: Metric; seen: Set<string>; folded: Set<string>; dropped: number; perSeries: number }
+
+const keyOf = (metric: Metric, labels: Record<string, string>): string =>
+  metric.labels.map(name => labels[name]).join('\u0000')
+
+const fold = (labels: Record<string, string>): Record<string, string> =>
+  Object.fromEntries(Object.entries(labels).map(([name, value]) => [name, folded[name] ?? value]))
+
+/** Every metric of the server, on a registry of its own; the only code that knows the client library. */
+export class Exporter implements Meter {
+  readonly #registry = new Registry()
+  readonly #counters = new Map<string, Counter<string>>()
+  readonly #gauges = new Map<string, Gauge<string>>()
+  readonly #histograms = new Map<string, Histogram<string>>()
+  readonly #families = new Map<string, Family>()
+  readonly #loop = monitorEventLoopDelay({ resolution: 10 })
+  readonly #state: PresentState
+
+  constructor(state: PresentState = () => ({})) {
+    this.#state = state
+    for (const [name, metric] of Object.entries(metrics) as [string, Metric][]) {
+      if (metric.on !== 'agent') this.#register(name, metric)
+    }
+    this.#loop.enable()
+  }
+
+  count<N extends CounterName>(name: N, labels: Labels<N>, by = 1): void {
+    const kept = this.#admit(name, labels)
+    if (kept) this.#counters.get(name)?.inc(kept, by)
+  }
+
+  observe<N extends HistogramName>(name: N, labels: Labels<N>, value: number): void {
+    const kept = this.#admit(name, labels)
+    if (kept) this.#histograms.get(name)?.observe(kept, value)
+  }
+
+  set<N extends GaugeName>(name: N, labels: Labels<N>, value: number): void {
+    const kept = this.#admit(name, labels)
+    if (kept) this.#gauges.get(name)?.set(kept, value)
+  }
+
+  /** The text of /metrics, present state as of now. */
+  async render(): Promise<string> {
+    for (const [name, samples] of Object.entries(await this.#state())) {
+      this.#replace(name as GaugeName, (samples ?? []) as readonly Sample<GaugeName>[])
+    }
+    for (const quantile of ['0.5', '0.99', '1'] as const) {
+      const nanoseconds = quantile === '1' ? this.#loop.max : this.#loop.percentile(Number(quantile) * 100)
+      this.set('peyk_event_loop_delay_seconds', { quantile }, nanoseconds / 1e9)
+    }
+    this.#loop.reset()
+    this.#gauges.get('peyk_series_folded')?.reset()
+    for (const [family, { folded, dropped }] of this.#families) {
+      if (folded.size + dropped) this.#gauges.get('peyk_series_folded')?.set({ family }, folded.size + dropped)
+    }
+    return await this.#registry.metrics()
+  }
+
+  close(): void {
+    this.#loop.disable()
+  }
+
+  #register(name: string, metric: Metric): void {
+    const shape = { name, help: metric.help, labelNames: [...metric.labels], registers: [this.#registry] }
+    if (metric.type === 'counter') this.#counters.set(name, new Counter(shape))
+    else if (metric.type === 'gauge') {
+      const gauge = new Gauge(shape)
+      // The library begins those without labels at 0; what nobody has said yet is absent.
+      gauge.remove({})
+      this.#gauges.set(name, gauge)
+    } else this.#histograms.set(name, new Histogram({ ...shape, buckets: [...(metric.buckets ?? [])] }))
+    // A histogram's series: its buckets, +Inf, sum and count.
+    const perSeries = metric.type === 'histogram' ? (metric.buckets?.length ?? 0) + 3 : 1
+    this.#families.set(name, { metric, seen: new Set(), folded: new Set(), dropped: 0, perSeries })
+  }
+
+  /** The labels under which a series may stand: its own, those it is folded into, or none where there is no room at all. */
+  #admit(name: string, labels: Record<string, string>): Record<string, string> | null {
+    const family = this.#families.get(name)!
+    const { metric, seen, perSeries } = family
+    const key = keyOf(metric, labels)
+    if (seen.has(key)) return labels
+    const room = Math.floor(metric.cap / perSeries)
+    if (seen.size < (metric.labels.some(label => label in folded) ? Math.ceil(room * FOLD_AT) : room)) {
+      seen.add(key)
+      return labels
+    }
+    if (family.folded.size < MOST_FOLDED) family.folded.add(key)
+    const wider = fold(labels)
+    const widerKey = keyOf(metric, wider)
+    if (!seen.has(widerKey) && seen.size >= room) return null
+    seen.add(widerKey)
+    return wider
+  }
+
+  /** Put a present-state family anew: countries first, then the networks with most agents; the rest is folded. */
+  #replace(name: GaugeName, samples: readonly Sample<GaugeName>[]): void {
+    const family = this.#families.get(name)
+    const gauge = this.#gauges.get(name)
+    if (!family || !gauge) return
+    const { metric } = family
+    gauge.reset()
+    const full = samples.length > metric.cap
+    // What is folded by summing needs a series per country to go to.
+    const wider = new Set(full && summed.has(name) ? samples.map(({ labels }) => keyOf(metric, fold(labels))) : [])
+    const stays = full ? most(samples, metric.cap - wider.size) : null
+    for (let at = 0; at < samples.length; at++) {
+      const { labels, value } = samples[at]!
+      if (!stays || stays[at]) gauge.set(labels, value)
+      else if (wider.size) gauge.inc(fold(labels), value)
+    }
+    family.dropped = full ? samples.length - (metric.cap - wider.size) : 0
+  }
+}
+
+/** Which `room` of the samples stay: countries before networks, then by agents, then as they come. */
+const most = (samples: readonly Sample<GaugeName>[], room: number): boolean[] => {
+  // Plain loops: at 70,000 samples a family, iterators cost more than the rendering.
+  const ranks = new Float64Array(samples.length)
+  for (let at = 0; at < ranks.length; at++) {
+    const { labels, agents = 0 } = samples[at]!
+    ranks[at] = (labels as Record<string, string>)['asn'] === '0' ? 1e9 + agents : agents
+  }
+  const least = ranks.toSorted().at(-room) ?? Number.POSITIVE_INFINITY
+  let above = 0
+  for (const rank of ranks) if (rank > least) above++
+  let level = room - above
+  const stays = new Array<boolean>(ranks.length)
+  for (let at = 0; at < ranks.length; at++) stays[at] = ranks[at]! > least || (ranks[at] === least && level-- > 0)
+  return stays
+}
+
+/** /metrics on a port of its own, so that the page's port can be public and this one need not. */
+export const serveMetrics = async (
+  exporter: Exporter,
+  host: string,
+  port: number,
+): Promise<{ url: string; close(): Promise<void> }> => {
+  const server = createServer({ requestTimeout: 10_000, headersTimeout: 5_000 }, (request, response) => {
+    if (request.url !== '/metrics' || request.method !== 'GET') {
+      response.writeHead(404).end()
+      return
+    }
+    exporter.render().then(
+      text => response.writeHead(200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' }).end(text),
+      () => response.writeHead(500).end(),
+    )
+  })
+  await listen(server, host, port)
+  const { address, family, port: taken } = server.address() as AddressInfo
+  return {
+    url: `http://${family === 'IPv6' ? `[${address}]` : address}:${taken}/metrics`,
+    close: async () => {
+      server.closeAllConnections()
+      await new Promise(resolve => server.close(resolve))
+    },
+  }
+}
+
+const listen = (server: Server, host: string, port: number): Promise<void> =>
+  new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(port, host, resolve)
+  })

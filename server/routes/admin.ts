@@ -1,0 +1,59 @@
+import { Type } from 'typebox'
+import { type Agent, type Agents, INVITE_SECONDS } from '../agents.ts'
+import type { App } from '../app.ts'
+
+const Role = Type.Enum(['vantage', 'control', 'operator'])
+const Standing = Type.Enum(['admitted', 'quarantined', 'revoked'])
+
+const Invite = Type.Object(
+  {
+    role: Type.Optional(Role),
+    lifetime: Type.Optional(Type.Integer({ minimum: 60, maximum: 366 * 86_400, description: 'Seconds.' })),
+  },
+  { additionalProperties: false },
+)
+const Invited = Type.Object({
+  code: Type.String(),
+  expires: Type.Integer({ description: 'Unix seconds.' }),
+  role: Role,
+})
+
+const Thumbprint = Type.Object({ thumbprint: Type.String({ pattern: '^[A-Za-z0-9_-]{43}$' }) })
+const Change = Type.Object(
+  { role: Type.Optional(Role), standing: Type.Optional(Standing) },
+  { additionalProperties: false, minProperties: 1 },
+)
+const Known = Type.Object({ thumbprint: Type.String(), role: Role, standing: Standing })
+
+/** What only the operator may do; commands on this machine do it over loopback with the token in PEYK_DATA. */
+export const adminRoutes = (app: App, { agents }: { agents: Agents }): void => {
+  app.post(
+    '/v1/admin/invites',
+    {
+      config: { right: 'admin' },
+      schema: { summary: 'Make a one-time code for an agent', body: Invite, response: { 201: Invited } },
+    },
+    async (request, reply) => {
+      const { role = 'vantage', lifetime = INVITE_SECONDS } = request.body
+      void reply.status(201)
+      return { ...(await agents.invite(role, lifetime)), role }
+    },
+  )
+  app.patch(
+    '/v1/admin/agents/:thumbprint',
+    {
+      config: { right: 'admin' },
+      schema: {
+        summary: 'Change the role or standing of an agent',
+        params: Thumbprint,
+        body: Change,
+        response: { 200: Known },
+      },
+    },
+    async request => {
+      const { thumbprint } = request.params
+      const changed: Agent = await agents.change(thumbprint, request.body)
+      return { thumbprint, role: changed.role, standing: changed.standing }
+    },
+  )
+}

@@ -1,0 +1,89 @@
+import { calculateJwkThumbprint } from 'jose'
+import { Type } from 'typebox'
+import { Compile } from 'typebox/compile'
+import type { Agent, Agents } from '../agents.ts'
+import type { App } from '../app.ts'
+import { firstFault } from '../fault.ts'
+import { bodyIsSigned, type Identity, PublicKey } from '../identity.ts'
+import type { Nonces } from '../nonce.ts'
+import { Problem } from '../problem.ts'
+
+const Enrolment = Type.Object(
+  {
+    key: PublicKey,
+    code: Type.Optional(Type.String({ maxLength: 100, description: 'One-time code of the operator.' })),
+    software: Type.String({ pattern: '^[a-z][a-z0-9-]{0,20}/[0-9A-Za-z.+-]{1,30}$' }),
+  },
+  { additionalProperties: false },
+)
+const valid = Compile(Enrolment)
+
+const Enrolled = Type.Object({
+  role: Type.Enum(['vantage', 'control', 'operator']),
+  thumbprint: Type.String({ description: 'RFC 7638 thumbprint of the key, by which this server knows it.' }),
+})
+
+const Nonce = Type.Object({
+  nonce: Type.String({ description: 'To be signed into one proof.' }),
+  expires: Type.Integer({ description: 'Unix seconds, server’s clock.' }),
+})
+
+/** Nothing is validated by the framework: the bytes are compared with the proof first. */
+export const bytesAsSent = () => () => true
+
+/** How agents come to be known: a nonce, then a signed enrolment. */
+export const agentRoutes = (app: App, parts: { agents: Agents; nonces: Nonces; open: boolean }): void => {
+  app.get(
+    '/v1/nonce',
+    {
+      config: { right: 'anyone' },
+      schema: { summary: 'A nonce for one proof, good for 5 minutes', response: { 200: Nonce } },
+    },
+    async (_, reply) => {
+      void reply.header('cache-control', 'no-store')
+      return parts.nonces.issue()
+    },
+  )
+  app.post(
+    '/v1/agents',
+    {
+      config: { right: 'key' },
+      bodyLimit: 4096,
+      validatorCompiler: bytesAsSent,
+      schema: {
+        summary: 'Enrol an agent’s key, by a one-time code or where enrolment is open',
+        body: Enrolment,
+        response: { 200: Enrolled, 201: Enrolled },
+      },
+    },
+    async (request, reply) => {
+      const identity = request.getDecorator<Identity>('identity')
+      const { key, code } = read(identity, request.body as unknown as Buffer)
+      const { thumbprint, agent } = identity
+      if ((await calculateJwkThumbprint(key)) !== thumbprint) {
+        throw new Problem('bad-request', 'must be the key of the proof', { field: 'body/key' })
+      }
+      if (agent?.standing === 'revoked') throw new Problem('not-enrolled', 'Its right to report was withdrawn.')
+      // A code lifts a key that came in openly; whoever was vouched for needs none.
+      if (agent && (agent.entry !== 'open' || code === undefined)) return answer(agent, thumbprint)
+      const enrolled = await parts.agents.enrol(thumbprint, code, parts.open)
+      void reply.status(agent ? 200 : 201)
+      return answer(enrolled, thumbprint)
+    },
+  )
+}
+
+const answer = ({ role }: Agent, thumbprint: string) => ({ role, thumbprint })
+
+const read = (identity: Identity, body: Buffer) => {
+  bodyIsSigned(identity, body)
+  let value: unknown
+  try {
+    value = JSON.parse(body.toString())
+  } catch {
+    throw new Problem('bad-request', 'must be JSON', { field: 'body' })
+  }
+  if (valid.Check(value)) return value
+  const { field, must } = firstFault(valid.Errors(value))
+  throw new Problem('bad-request', must, { field: `body${field}` })
+}

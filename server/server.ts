@@ -1,0 +1,147 @@
+import { mkdirSync } from 'node:fs'
+import type { AddressInfo } from 'node:net'
+import pino, { type DestinationStream, type Logger } from 'pino'
+import { CATALOGUE_VERSION } from '../measurement/catalogue.ts'
+import { RULE_VERSION } from '../measurement/judge/outcome.ts'
+import type { Request } from '../measurement/report.ts'
+import { Accept, type Touched } from './accept.ts'
+import { type Agent, Agents } from './agents.ts'
+import { type App, buildServer, type RouteLine } from './app.ts'
+import { Commit } from './commit.ts'
+import { type Config, ConfigError } from './config.ts'
+import { Exporter, type Meter, type PresentState, serveMetrics } from './exporter.ts'
+import { Facts } from './facts.ts'
+import { type Locate, openLocate } from './locate/locate.ts'
+import { Nonces } from './nonce.ts'
+import type { SignedCatalogue } from './routes/catalogue.ts'
+import { warningsOf } from './routes/health.ts'
+import { readSecrets } from './secrets.ts'
+import type { Store } from './store/store.ts'
+
+/** What the server is made of beside its settings; the composer brings it. */
+export type ServerParts = {
+  /** Open and migrated; closing it is its opener's. */
+  store: Store
+  catalogue: () => SignedCatalogue
+  /** Thumbprints admitted as `operator` at start: of the agent that runs beside this server. */
+  operators?: readonly string[]
+  /** Told after rows are durable, so that their windows are judged anew. */
+  touched?: (touched: readonly Touched[]) => void
+  presentState?: PresentState
+  requests?: (agent: { thumbprint: string; role: Agent['role'] }) => Request[]
+  /** Answers and page. */
+  routes?: (app: App, shared: Shared) => void | Promise<void>
+  /** Unix seconds; tests bring another clock. */
+  now?: () => number
+  /** Where the log goes; standard output otherwise. */
+  logTo?: DestinationStream
+  version: string
+}
+
+/** What answers may use of the server. */
+export type Shared = { config: Config; store: Store; facts: Facts; locate: Locate; meter: Meter; log: Logger }
+
+export type Server = { url: string; metricsUrl: string; routes: RouteLine[]; shared: Shared; close(): Promise<void> }
+
+/** Open connections get this long to finish at the end. */
+const GRACE_MS = 10_000
+
+/** Start taking reports and answering; resolves when both ports listen. */
+export const startServer = async (config: Config, parts: ServerParts): Promise<Server> => {
+  mkdirSync(config.PEYK_DATA, { recursive: true, mode: 0o700 })
+  const { store, catalogue, now = () => Date.now() / 1000 } = parts
+  const log = createLog(config.PEYK_LOG, parts.logTo)
+  const secrets = readSecrets(config.PEYK_DATA)
+  const locate = await openLocate(config.PEYK_DATA, config.PEYK_ASN_DB)
+  const facts = await Facts.open(store)
+  const agents = new Agents(facts, now)
+  for (const thumbprint of parts.operators ?? []) await agents.grant(thumbprint, 'operator')
+  const exporter = new Exporter(parts.presentState)
+  present(exporter, locate, catalogue, parts.version)
+  const commit = new Commit(store, 'measurements_raw', {
+    stored: (rows, seconds) => {
+      exporter.count('peyk_store_rows_total', { table: 'measurements_raw' }, rows)
+      exporter.observe('peyk_store_insert_duration_seconds', {}, seconds)
+    },
+    failed: error => {
+      exporter.count('peyk_store_failures_total', { operation: 'insert' })
+      log.error({ reason: String((error as Error).message).slice(0, 200) }, 'the store refused an insert')
+    },
+  })
+  const accept = new Accept({
+    agents,
+    commit,
+    locate,
+    secrets,
+    meter: exporter,
+    now,
+    retention: config.PEYK_RETENTION,
+    catalogueVersion: () => catalogue().version,
+    touched: parts.touched ?? (() => undefined),
+    requests: parts.requests ?? (() => []),
+  })
+  const nonces = new Nonces(secrets.derive('nonce'), now)
+  const shared: Shared = { config, store, facts, locate, meter: exporter, log }
+  const { app, routes } = await buildServer({
+    ...{ config, secrets, store, agents, nonces, accept, locate, meter: exporter, log, now, catalogue },
+    routes: app => parts.routes?.(app, shared),
+  })
+  const metricsPage = await serveMetrics(exporter, config.PEYK_METRICS_HOST, config.PEYK_METRICS_PORT).catch(
+    cannotListen('PEYK_METRICS_PORT'),
+  )
+  await app
+    .listen({ host: config.PEYK_HOST, port: config.PEYK_PORT, listenTextResolver: () => 'listening' })
+    .catch(cannotListen('PEYK_PORT'))
+  for (const warning of warningsOf(locate, now())) log.warn(warning)
+  const close = async (): Promise<void> => {
+    const late = setTimeout(() => app.server.closeAllConnections(), GRACE_MS)
+    await app.close()
+    clearTimeout(late)
+    await commit.idle()
+    await metricsPage.close()
+    exporter.close()
+  }
+  return { url: urlOf(app.server.address() as AddressInfo), metricsUrl: metricsPage.url, routes, shared, close }
+}
+
+const cannotListen =
+  (setting: 'PEYK_PORT' | 'PEYK_METRICS_PORT') =>
+  (error: NodeJS.ErrnoException): never => {
+    throw new ConfigError(
+      error.code === 'EADDRINUSE'
+        ? `${setting}: another program has this port; set another one, or stop that program.`
+        : `${setting}, ${setting.replace('PORT', 'HOST')}: cannot listen there (${error.code}).`,
+    )
+  }
+
+const urlOf = ({ address, family, port }: AddressInfo): string =>
+  `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`
+
+/** What a scrape says once for the life of the process. */
+const present = (meter: Meter, locate: Locate, catalogue: () => SignedCatalogue, version: string): void => {
+  meter.set(
+    'peyk_build_info',
+    {
+      version,
+      node: process.versions.node,
+      rule: String(RULE_VERSION),
+      catalogue: String(catalogue().version || CATALOGUE_VERSION),
+    },
+    1,
+  )
+  if (locate.networks?.date) meter.set('peyk_asn_database_timestamp_seconds', {}, locate.networks.date)
+}
+
+/** The log has no serializer that could name a request's address, headers or URL. */
+const createLog = (level: Config['PEYK_LOG'], to?: DestinationStream): Logger => {
+  const options = {
+    level,
+    base: null,
+    serializers: {
+      req: () => undefined,
+      res: () => undefined,
+      err: ({ name, code }: Error & { code?: string }) => ({ name, code }),
+    },
+  }
+  return to ? pino(options, to) : pino(options)
+}
