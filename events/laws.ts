@@ -71,10 +71,12 @@ function dates({ when, sources }: PolicyEvent): string[] {
 
 const regions = new Intl.DisplayNames('en', { type: 'region', fallback: 'none' })
 
+/** Aliases are refused, too: "UK" is written GB in ISO 3166. */
+const isCountry = (code: string) =>
+  regions.of(code) !== undefined && Intl.getCanonicalLocales(`und-${code}`)[0] === `und-${code}`
+
 function places({ where: { countries, scope } }: PolicyEvent): string[] {
-  const found = countries
-    .filter(code => regions.of(code) === undefined)
-    .map(code => `where.countries: no country "${code}"`)
+  const found = countries.filter(code => !isCountry(code)).map(code => `where.countries: no country "${code}"`)
   if ((scope === 'global') !== (countries.length === 0))
     found.push('where.countries: empty for global events and only for these')
   return found

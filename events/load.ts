@@ -77,7 +77,10 @@ function valid(text: string, file: string, faults: string[]): PolicyEvent[] {
   return parsed.filter((event: unknown, index): event is PolicyEvent => {
     const errors = Errors(PolicyEvent, event)
     const name = nameOf(event) ?? `event ${index + 1}`
-    faults.push(...errors.map(error => `${file}: ${name}: ${fieldOf(error)}: ${error.message}`))
+    // "schema is false" repeats a surplus field, which the next error names.
+    for (const error of errors)
+      if (error.keyword !== 'boolean')
+        faults.push(`${file}: ${name}: ${fieldOf(error)}: ${error.message}${allowed(error)}`)
     return errors.length === 0
   })
 }
@@ -86,6 +89,9 @@ function nameOf(event: unknown): string | undefined {
   const id = typeof event === 'object' && event !== null && 'id' in event ? event.id : undefined
   return typeof id === 'string' ? id : undefined
 }
+
+const allowed = ({ params }: ReturnType<typeof Errors>[number]) =>
+  'allowedValues' in params ? `: ${params.allowedValues.join(', ')}` : ''
 
 /** `/when/start` as `when.start`; for a missing or surplus field that field, not the object around it. */
 function fieldOf({ instancePath, params }: ReturnType<typeof Errors>[number]): string {

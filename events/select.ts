@@ -99,8 +99,8 @@ export interface Near {
 export const NEAR = { beforeOnset: 24 * 3_600_000, afterOnset: 6 * 3_600_000 }
 
 /**
- * Events of the app and country near an onset: nearest first, at the same distance those of the same feature first, then
- * the more precise. Near in time, never "because of". A day counts whole, as does a month or year, whose distance then
+ * Events of the app and country near an onset: nearest first, at the same distance the more precise first, then those of
+ * the same feature. Near in time, never "because of". A day counts whole, as does a month or year, whose distance then
  * says so (`P0M`). What is hidden by default is no candidate, nor is what concerns proxies only.
  */
 export function near(
@@ -115,8 +115,8 @@ export function near(
     .sort(
       (a, b) =>
         Math.abs(a.gap) - Math.abs(b.gap) ||
-        Number(b.sameFeature) - Number(a.sameFeature) ||
-        lengthOf(spanOf(a.event).start) - lengthOf(spanOf(b.event).start),
+        lengthOf(spanOf(a.event).start) - lengthOf(spanOf(b.event).start) ||
+        Number(b.sameFeature) - Number(a.sameFeature),
     )
     .map(({ event, sameFeature }) => ({ event, distance: distanceTo(event, onset), sameFeature }))
 }
