@@ -53,6 +53,11 @@ export const Series = Type.Object({
   from: Time,
   to: Time,
   points: Type.Array(Point),
+  networks: Type.Optional(
+    Type.Array(Type.Object({ asn: Type.Integer(), network: Type.Optional(Type.String()), attempts: Count }), {
+      description: 'Of a country’s series: the public networks with results in [from, to), most measured first.',
+    }),
+  ),
   sources: Type.Array(Source),
 })
 export type Series = Static<typeof Series>
@@ -72,6 +77,11 @@ export const Reachability = Type.Object({
   places: Type.Array(Place),
   newest: orNull(
     Type.String({ format: 'date-time', description: 'Start of the newest window with data, for empty presents.' }),
+  ),
+  countries: Type.Optional(
+    Type.Array(Type.Object({ country: Type.String(), newest: Time }), {
+      description: 'Every country with results of any time, and the start of its newest window.',
+    }),
   ),
   sources: Type.Array(Source),
 })

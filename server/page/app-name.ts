@@ -1,0 +1,11 @@
+import { UNMEASURED_APPS } from '../../events/apps.ts'
+import { apps, CONTROL } from '../../measurement/catalogue.ts'
+
+/** Ids of the apps people look for, in the catalogue's order; the neutral controls are none of them. */
+export const appIds: readonly string[] = apps.map(app => app.id).filter(id => id !== CONTROL)
+
+/** The name people know an app by, in a language where it has one. */
+export function appName(id: string, language: string): string {
+  const name = apps.find(app => app.id === id)?.name
+  return (language === 'fa' ? name?.fa : undefined) ?? name?.en ?? UNMEASURED_APPS[id] ?? id
+}

@@ -1,0 +1,119 @@
+import type { PolicyEvent } from '../../events/event.ts'
+import type { Degradation, Degradations, Reachability, Series, Source } from '../../measurement/answers.ts'
+import { type Operation, operations } from '../../measurement/step.ts'
+import { type Address, instantText } from './address.ts'
+import { ask } from './ask.ts'
+import { type Range, stepFor } from './range.ts'
+
+export type Network = { asn: number; name: string | undefined; attempts: number }
+
+/** Everything one chart shows. */
+export type Chart = {
+  range: Range
+  step: string
+  whole: Series
+  lanes: { network: Network; series: Series }[]
+  /** Networks with data in the range, those that a degradation names first. */
+  networks: Network[]
+  degradations: readonly Degradation[]
+  events: readonly PolicyEvent[]
+  /** Start of the newest window with data of this country, for empty ranges; milliseconds. */
+  newest: number | null
+  sources: Source[]
+}
+
+/** Lanes shown until a reader asks for others: what fits one screen. */
+export const LANES = 6
+/** And at most, since each lane is a question to the server. */
+export const MAX_LANES = 24
+
+type Wanted = Pick<Address, 'feature' | 'networks' | 'all'> & { app: string; country: string; range: Range }
+
+export async function loadChart(
+  { app, country, feature, networks, all, range }: Wanted,
+  signal: AbortSignal,
+): Promise<Chart> {
+  const step = stepFor(range)
+  const place = { app, country, from: instantText(range.from), to: instantText(range.to) }
+  const series = (asn?: number) => ask<Series>('/v1/series', { ...place, asn, feature, step }, signal)
+  const [whole, found, annotations, present] = await Promise.all([
+    series(),
+    ask<Degradations>('/v1/degradations', place, signal),
+    ask<{ events: PolicyEvent[] }>('/v1/events', place, signal),
+    ask<Reachability>('/v1/reachability', { at: place.to }, signal),
+  ])
+  const degradations = found.degradations.filter(degradation => degradation.feature === feature)
+  const known = networksOf(whole, present, degradations, { app, country })
+  const wanted = chooseLanes(known, networks, all)
+  const lanes = await Promise.all(wanted.map(async network => ({ network, series: await series(network.asn) })))
+  const here = present.countries?.find(one => one.country === country)?.newest ?? present.newest
+  return {
+    range,
+    step,
+    whole,
+    lanes,
+    networks: known,
+    degradations,
+    events: annotations.events,
+    newest: here === null ? null : Date.parse(here),
+    sources: joined([whole, ...lanes.map(lane => lane.series)].flatMap(one => one.sources)),
+  }
+}
+
+/** Networks with data in the range; where the server does not list them, those it names otherwise. */
+export function networksOf(
+  whole: Pick<Series, 'networks'>,
+  present: Pick<Reachability, 'places'>,
+  degradations: readonly Pick<Degradation, 'networks'>[],
+  { app, country }: { app: string; country: string },
+): Network[] {
+  const found = new Map<number, Network>()
+  for (const { asn, network, attempts } of whole.networks ?? []) found.set(asn, { asn, name: network, attempts })
+  for (const place of present.places) {
+    if (place.country !== country || place.app !== app || place.asn === undefined) continue
+    const known = found.get(place.asn)
+    if (known) known.name ??= place.network
+    else if (!whole.networks) found.set(place.asn, { asn: place.asn, name: place.network, attempts: place.attempts })
+  }
+  const named = new Set(degradations.flatMap(degradation => degradation.networks))
+  for (const asn of named) if (!found.has(asn)) found.set(asn, { asn, name: undefined, attempts: 0 })
+  return [...found.values()].sort(
+    (a, b) => Number(named.has(b.asn)) - Number(named.has(a.asn)) || b.attempts - a.attempts || a.asn - b.asn,
+  )
+}
+
+/** The networks a reader asked for, in the list's order; else the first few. */
+export function chooseLanes(known: readonly Network[], asked: readonly number[], all: boolean): Network[] {
+  if (asked.length === 0) return known.slice(0, all ? MAX_LANES : LANES)
+  const unknown = asked.filter(asn => !known.some(network => network.asn === asn))
+  return [
+    ...known.filter(network => asked.includes(network.asn)),
+    ...unknown.map(asn => ({ asn, name: undefined, attempts: 0 })),
+  ].slice(0, MAX_LANES)
+}
+
+function joined(sources: readonly Source[]): Source[] {
+  return [...new Map(sources.map(source => [`${source.origin} ${source.attribution}`, source])).values()]
+}
+
+/** The operation asked for, else the deepest that at least half of the measured points know the time of. */
+export function operationOf(series: readonly Series[], asked: Operation | null): Operation | null {
+  if (asked !== null) return asked
+  const count = (operation: Operation) =>
+    series.reduce((sum, one) => sum + one.points.filter(point => point.latency[operation] != null).length, 0)
+  const counts = operationsIn(series).map(operation => ({ operation, count: count(operation) }))
+  const most = Math.max(0, ...counts.map(({ count }) => count))
+  return counts.filter(({ count }) => count > 0 && count >= most / 2).at(-1)?.operation ?? null
+}
+
+/** Operations that any of the series knows the time of, in the order of the stack. */
+export function operationsIn(series: readonly Series[]): Operation[] {
+  const known = new Set(
+    series.flatMap(one =>
+      one.points.flatMap(point =>
+        Object.entries(point.latency).flatMap(([name, time]) => (time == null ? [] : [name])),
+      ),
+    ),
+  )
+  return operations.filter(operation => known.has(operation))
+}

@@ -1,0 +1,118 @@
+import type { EventKind, PolicyEvent } from '../../events/event.ts'
+import { shownByDefault } from '../../events/select.ts'
+import { drawingOf, precisionOf, shadingOf } from '../../events/when.ts'
+import type { Address } from './address.ts'
+import type { Format } from './format.ts'
+import type { Range } from './range.ts'
+import type { Shade } from './shade.ts'
+import type { Strings } from './strings/language.ts'
+
+/** Four sorts of event, each with a shape of its own: what takes away, what gives back, what is said, what happens beside. */
+export type Sort = 'taking' | 'giving' | 'saying' | 'beside'
+
+const sorts: Record<EventKind, Sort> = {
+  block: 'taking',
+  throttle: 'taking',
+  'call-block': 'taking',
+  shutdown: 'taking',
+  'hosting-order': 'taking',
+  'app-store-removal': 'taking',
+  unblock: 'giving',
+  'app-store-restore': 'giving',
+  'zero-rating': 'beside',
+  incentive: 'beside',
+  regulation: 'saying',
+  rumor: 'saying',
+  denial: 'saying',
+  announcement: 'saying',
+  legal: 'saying',
+  migration: 'beside',
+  protest: 'beside',
+  election: 'beside',
+}
+
+export const sortOf = (kind: EventKind): Sort => sorts[kind]
+
+const levels = ['rumor', 'reported', 'confirmed'] as const
+
+/** What the reader's filter leaves, and how many events only the default (no rumours, denials, figures) hides. */
+export function filterEvents(
+  events: readonly PolicyEvent[],
+  { kinds, confidence, quiet, event: chosen }: Pick<Address, 'kinds' | 'confidence' | 'quiet' | 'event'>,
+): { shown: PolicyEvent[]; hidden: number } {
+  const wanted = events.filter(
+    event =>
+      (kinds.length === 0 || kinds.includes(event.kind)) &&
+      levels.indexOf(event.confidence) >= levels.indexOf(confidence),
+  )
+  // A kind asked for by name is shown, and so is an event that somebody links to.
+  const shown = wanted.filter(
+    event => quiet || kinds.includes(event.kind) || shownByDefault(event) || event.id === chosen,
+  )
+  return { shown, hidden: wanted.length - wanted.filter(event => shownByDefault(event)).length }
+}
+
+/** What to draw behind the plots for these events. */
+export function shadesOf(events: readonly PolicyEvent[], view: Range, now: number, chosen: string | null): Shade[] {
+  return events.flatMap((event): Shade[] => {
+    const { from, shape, pale, hatchedFrom } = drawingOf(event, now)
+    const common = { pale, hatchedFrom, chosen: event.id === chosen }
+    if (shape === 'line') return [{ ...common, from, to: from, line: true }]
+    return shadingOf(event, view, now).map(part => ({ ...common, ...part, line: false }))
+  })
+}
+
+/** A date of an event as precise as it is known: in Persian a Gregorian month is a span of Jalali days. */
+export function eventDate(date: string, format: Format, language: string): string {
+  const at = Date.parse(date)
+  switch (precisionOf(date)) {
+    case 'minute':
+      return format.instant(at)
+    case 'day':
+      return format.day(at)
+    case 'month':
+      return language === 'fa' ? format.span(at, nextMonth(at)) : format.month(at)
+    case 'year':
+      return language === 'fa' ? format.span(at, Date.UTC(new Date(at).getUTCFullYear() + 1, 0)) : format.year(at)
+  }
+}
+
+function nextMonth(at: number): number {
+  const date = new Date(at)
+  return Date.UTC(date.getUTCFullYear(), date.getUTCMonth() + 1)
+}
+
+/** When an event was, with everything that is not known about it. */
+export function whenText({ when }: PolicyEvent, { words, format, language }: Speech): string {
+  const date = (text: string, about: boolean) => {
+    const said = eventDate(text, format, language)
+    return about ? words.events.about(said) : said
+  }
+  const start = date(when.start, when.approx?.includes('start') ?? false)
+  const end = when.end ? date(when.end, when.approx?.includes('end') ?? false) : null
+  const state = end ? 'ended' : (when.endState ?? 'unknown')
+  const span =
+    end !== null && when.end !== when.start
+      ? `${start} – ${end}`
+      : state === 'open'
+        ? words.events.stillOpen(start)
+        : start
+  const notes = [
+    when.start.length === 7 && words.events.monthOnly,
+    when.start.length === 4 && words.events.yearOnly,
+    state === 'unknown' && words.events.endUnknown,
+    when.windows
+      ? words.events.recurs(format.windows(when.windows))
+      : when.recurrence && words.events.recurs(when.recurrence),
+    when.deadline && words.events.deadline(date(when.deadline, false)),
+    when.announced && words.events.announced(date(when.announced, false)),
+  ].filter(Boolean)
+  return notes.length > 0 ? `${span} (${notes.join('; ')})` : span
+}
+
+export type Speech = { words: Strings; format: Format; language: string }
+
+/** What a measurement should see, by the event's own expectation; empty where it expects nothing. */
+export function expectation({ expect = {} }: PolicyEvent, words: Strings): string[] {
+  return Object.entries(expect).flatMap(([measure, change]) => words.events.expected[measure]?.[change] ?? [])
+}

@@ -1,0 +1,151 @@
+import type { Degradation } from '../../measurement/answers.ts'
+import { home } from './address.ts'
+import { appName } from './app-name.ts'
+import { ask, linkOf, type Trouble, useAsked } from './ask.ts'
+import { Lanes } from './chart.tsx'
+import { type Chart, loadChart } from './chart-load.ts'
+import { useSpanText } from './degradations.tsx'
+import { EventList } from './event-list.tsx'
+import { filterEvents } from './event-words.ts'
+import { SimulatedBand, Sources, TroubleNote } from './notices.tsx'
+import type { Range } from './range.ts'
+import { VerdictMark } from './shape.tsx'
+import { useView } from './view.tsx'
+
+const DAY = 86_400_000
+
+/** The finding with a quarter of its length to either side, at least two days, so that its onset and end both show. */
+export function rangeAround({ onset, end }: Pick<Degradation, 'onset' | 'end'>, now: number): Range {
+  const from = Date.parse(onset)
+  const to = end === null ? now : Date.parse(end)
+  const margin = Math.max((to - from) / 4, 2 * DAY)
+  return {
+    from: Math.floor((from - margin) / DAY) * DAY,
+    to: end === null ? Math.ceil(now / 3_600_000) * 3_600_000 : Math.ceil((to + margin) / DAY) * DAY,
+  }
+}
+
+type Found = { degradation: Degradation; chart: Chart }
+
+async function load(id: string, now: number, all: boolean, signal: AbortSignal): Promise<Found> {
+  const answer = await ask<Degradation | { degradation: Degradation }>(`/v1/degradations/${id}`, {}, signal)
+  const degradation = 'degradation' in answer ? answer.degradation : answer
+  const { app, country, feature, networks } = degradation
+  const range = rangeAround(degradation, now)
+  // Its own networks, and beside them the networks of the country it was compared with.
+  const chart = await loadChart({ app, country, feature, networks: all ? [] : networks, all, range }, signal)
+  return { degradation, chart }
+}
+
+/** One degradation, for citing: its sentence, its chart, what it was compared with, and how to refer to it. */
+export function FindingView({ id }: { id: string }) {
+  const { address, words, now } = useView()
+  const { value, trouble } = useAsked(`${id} ${address.all}`, signal => load(id, now, address.all, signal))
+  if (value === null) return trouble ? <Absent trouble={trouble} /> : <p class="loading">{words.loading}</p>
+  const { degradation, chart } = value
+  const { shown, hidden } = filterEvents(chart.events, address)
+  return (
+    <article class="finding">
+      <SimulatedBand sources={chart.sources} />
+      <p class="meta">{words.finding.heading}</p>
+      <h1 class="sentence" dir="auto">
+        {degradation.sentence[address.language]}
+      </h1>
+      <Facts degradation={degradation} chart={chart} />
+      <div class="chart">
+        <div>
+          <Lanes chart={chart} country={degradation.country} />
+          <Citation degradation={degradation} />
+        </div>
+        <EventList all={chart.events} shown={shown} hidden={hidden} />
+      </div>
+      <Sources sources={chart.sources} />
+    </article>
+  )
+}
+
+function Absent({ trouble }: { trouble: Trouble }) {
+  const { words } = useView()
+  return trouble.status === 404 ? <p class="empty">{words.finding.absent}</p> : <TroubleNote trouble={trouble} />
+}
+
+function Facts({ degradation, chart }: Found) {
+  const { address, words, format, link } = useView()
+  const spanText = useSpanText()
+  const { app, country, networks, verdict, state, share, agents, control, recurring, layer } = degradation
+  const nameOf = (asn: number) => chart.networks.find(network => network.asn === asn)?.name
+  const facts: [string, preact.ComponentChildren][] = [
+    [words.finding.when, spanText(degradation)],
+    ...(recurring
+      ? ([[words.finding.recurring, <bdi>{format.windows(recurring)}</bdi>]] as [string, preact.ComponentChildren][])
+      : []),
+    [
+      words.finding.where,
+      `${appName(app, address.language)}, ${format.country(country)}: ${format.list(networks.map(asn => [nameOf(asn), format.network(asn)].filter(Boolean).join(' ')))}`,
+    ],
+    [
+      words.finding.size,
+      `${words.finding.sizeText(format.share(share))}; ${words.agents(agents, format.number(agents))}${layer ? `; ${words.layer[layer]}` : ''}`,
+    ],
+    [words.finding.control, <bdi>{control}</bdi>],
+    [
+      words.finding.state,
+      `${words.state[state]}; ${words.finding.known(format.instant(Date.parse(degradation.known)), format.number(degradation.revision))}`,
+    ],
+  ]
+  return (
+    <>
+      <VerdictMark verdict={verdict} />
+      <dl class="facts">
+        {facts.map(([name, text]) => (
+          <div key={name}>
+            <dt>{name}</dt>
+            <dd>{text}</dd>
+          </div>
+        ))}
+      </dl>
+      <p class="controls">
+        <a
+          class="button"
+          href={link({ ...home, app, country, feature: degradation.feature, networks, ...chart.range })}
+        >
+          {words.finding.chart}
+        </a>
+        <a class="button" href={link({ all: !address.all })}>
+          {address.all ? words.chart.fewer : words.finding.compare}
+        </a>
+        <a class="button" href={linkOf(`/v1/degradations/${degradation.id}`)} target="_blank" rel="noopener">
+          {words.finding.evidence}
+        </a>
+      </p>
+    </>
+  )
+}
+
+/** A line to put under an article: what, whose, where, when read. */
+function Citation({ degradation }: { degradation: Degradation }) {
+  const { address, words, format, now } = useView()
+  const link = `${location.origin}/finding/${degradation.id}`
+  const text = `Peyk: “${degradation.sentence[address.language]}” (${words.finding.known(
+    format.day(Date.parse(degradation.known)),
+    format.number(degradation.revision),
+  )}). ${link}, ${format.day(now)}.`
+  return (
+    <section class="citation">
+      <h2>{words.finding.cite}</h2>
+      <blockquote dir="auto">{text}</blockquote>
+      <button
+        type="button"
+        class="button"
+        onClick={event => {
+          const button = event.currentTarget
+          void navigator.clipboard.writeText(text).then(() => {
+            button.textContent = words.finding.copied
+          })
+        }}
+      >
+        {words.finding.copy}
+      </button>
+    </section>
+  )
+}

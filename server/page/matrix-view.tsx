@@ -1,0 +1,80 @@
+import type { Place, Reachability } from '../../measurement/answers.ts'
+import { features } from '../../measurement/target.ts'
+import { instantText } from './address.ts'
+import { appIds, appName } from './app-name.ts'
+import { ask, useAsked } from './ask.ts'
+import { Empty, NotNow } from './empty.tsx'
+import { Legend } from './legend.tsx'
+import { Headline, Matrix } from './matrix.tsx'
+import { MatrixControls } from './matrix-controls.tsx'
+import { arrange, countriesOf } from './matrix-rows.ts'
+import { SimulatedBand, Sources, TroubleNote } from './notices.tsx'
+import { useView } from './view.tsx'
+
+/** While the present is shown it is asked for anew this often, in milliseconds: verdicts are made every five minutes. */
+const REFRESH = 60_000
+
+/** Which messengers work at one time: by country, or by the networks of one country. */
+export function MatrixView() {
+  const { address, words } = useView()
+  const at = address.at === null ? null : instantText(address.at)
+  const { value, trouble } = useAsked(
+    `${at}`,
+    signal => ask<Reachability>('/v1/reachability', { at }, signal),
+    at === null ? REFRESH : undefined,
+  )
+  if (value === null) return trouble ? <TroubleNote trouble={trouble} /> : <p class="loading">{words.loading}</p>
+  const nothingEver = value.places.length === 0 && value.newest === null
+  return (
+    <>
+      <SimulatedBand sources={value.sources} />
+      <TroubleNote trouble={trouble} />
+      {nothingEver ? <Empty /> : <Measured answer={value} />}
+      <Sources sources={value.sources} />
+    </>
+  )
+}
+
+/** Networks of the chosen country; of the only country; or, with several to choose from, the countries themselves. */
+function placesOf(own: readonly Place[], country: string | null) {
+  return country === null
+    ? { all: own.filter(place => place.asn === undefined), whole: [] }
+    : {
+        all: own.filter(place => place.country === country && place.asn !== undefined),
+        whole: own.filter(place => place.country === country && place.asn === undefined),
+      }
+}
+
+function Measured({ answer }: { answer: Reachability }) {
+  const { address, words, format, link } = useView()
+  const own = answer.places.filter(place => place.feature === address.feature && appIds.includes(place.app))
+  const countries = countriesOf(own)
+  const country = address.country ?? (countries.length === 1 ? countries[0]!.country : null)
+  const { all, whole } = placesOf(own, country)
+  const arranged = arrange(all, appIds, { find: address.find, all: address.all, nameOf: format.country })
+  const unmeasured = appIds.filter(id => !arranged.columns.includes(id)).map(id => appName(id, address.language))
+  const newestHere = answer.countries?.find(known => known.country === country)?.newest ?? answer.newest
+  const newest = newestHere === null ? null : Date.parse(newestHere)
+  const measuredFeatures = features.filter(feature => answer.places.some(place => place.feature === feature))
+  return (
+    <>
+      <h1>{words.matrix.heading}</h1>
+      <MatrixControls
+        countries={countries}
+        known={answer.countries ?? []}
+        country={country}
+        features={measuredFeatures}
+      />
+      {all.length === 0 && whole.length === 0 ? (
+        <NotNow newest={newest} href={link({ at: newest })} />
+      ) : (
+        <>
+          <Headline places={country === null ? all : whole} country={country} />
+          <Matrix arranged={arranged} whole={whole} country={country} />
+          {unmeasured.length > 0 && <p class="quiet">{words.matrix.unmeasured(format.list(unmeasured))}</p>}
+          <Legend />
+        </>
+      )}
+    </>
+  )
+}
