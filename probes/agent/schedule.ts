@@ -1,0 +1,271 @@
+import type { App } from '../../measurement/app.ts'
+import type { Measurement } from '../../measurement/measurement.ts'
+import type { ProbeKind } from '../../measurement/step.ts'
+import type { Target } from '../../measurement/target.ts'
+import type { Budget } from './budget.ts'
+import type { Profile } from './profiles.ts'
+import { LEAST_SPACING, Spacing } from './spacing.ts'
+
+export type Family = Measurement['family']
+export type Role = 'vantage' | 'control' | 'operator'
+
+/** Where this agent stands when a round is planned. */
+export type Place = { country: string; role: Role; families: ReadonlySet<Family> }
+
+/** What its owner allows. */
+export type Consent = {
+  /** Probes a phone with the app would not send. */
+  unusual: boolean
+  /** Targets on the loopback: lab and tests. */
+  loopback: boolean
+  /** Only these apps, and the controls; null for all. */
+  apps: readonly string[] | null
+}
+
+/** What the schedule needs of a catalogue. */
+export type Offer = { apps: readonly App[]; forbidden: Readonly<Record<string, readonly string[]>> }
+
+/** A measurement to make now; `granted` bytes of the budget are charged for it already. */
+export type Planned = { app: string; target: Target; granted: number }
+export type Round = { runs: readonly Planned[]; skipped: number }
+
+/** Verdicts look back an hour: no round waits longer (`measurement/windows.ts`). */
+const LONGEST_ROUND = 3_600
+/** Shares of the budget for the controls and for everything else; the rest is for reports and surprises. */
+const CONTROL_SHARE = 0.4
+const TARGET_SHARE = 0.5
+/** Starts vary by ±20 %, so that agents do not beat in phase and the pattern does not show (PASTA). */
+const JITTER = 0.2
+/** Bytes on the wire of a first measurement, until one was seen: what each kind needs on a healthy path. */
+const FIRST_COST: Record<ProbeKind, number> = { dns: 700, tcp: 700, tls: 7_500, http: 12_000, mtproto: 2_000 }
+/** Seconds a slot of the round is taken for when nothing answers. */
+const SLOT = 25
+const DAY = 86_400
+
+type Entry = { app: App; target: Target; due: number; cost: number; requested: number; skippedAt: number }
+
+export type ScheduleOptions = {
+  profile: Profile
+  budget: Budget
+  consent: Consent
+  /** When this agent was last at work in this boot (seconds, `mono`): every address counts as asked then. */
+  lastActive?: number
+  random?: () => number
+}
+
+/**
+ * What to measure when. Time is the agent's `mono` seconds, passed in. Its laws:
+ * - Each address is asked by one measurement at a time, and not again before the larger of 60 s and the spacing of
+ *   both targets has passed since the last one ended; the same for an address known to stand behind two names (60 s).
+ * - Every round that measures an app measures a foreign and a domestic neutral control too, where the catalogue has
+ *   one for this country, in the families of the round.
+ * - Nothing is planned that the budget did not grant. The intervals are stretched so that they fit the budget:
+ *   what decides a verdict in full, the rest sparsely.
+ * - A server can ask for a target earlier, never more often than spacing and budget allow.
+ * The round before must be over (`ended` for each of its runs) when the next is planned.
+ */
+export class Schedule {
+  private readonly options: ScheduleOptions
+  private readonly random: () => number
+  private entries = new Map<string, Entry>()
+  private forbidden: Offer['forbidden'] = {}
+  private readonly spacing: Spacing
+  private next: number
+  private lastStart = Number.NEGATIVE_INFINITY
+
+  constructor(options: ScheduleOptions, now: number) {
+    this.options = options
+    this.random = options.random ?? Math.random
+    this.spacing = new Spacing(options.lastActive ?? Number.NEGATIVE_INFINITY)
+    this.next = now
+  }
+
+  /** Takes a catalogue; what is known of targets that stay is kept. New ones are spread over their interval. */
+  adopt(offer: Offer, now: number): void {
+    const before = this.entries
+    const seen = new Set<string>()
+    this.forbidden = offer.forbidden
+    this.entries = new Map()
+    for (const app of offer.apps.filter(({ status }) => status === 'measured')) {
+      for (const target of app.targets) {
+        const old = before.get(target.id)
+        const group = `${app.id} ${target.feature} ${decides(target)}`
+        const spread = seen.has(group) ? this.random() * this.interval(app, target, null, 1) : 0
+        if (target.family === 'v4') seen.add(group) // One of each group at once: the first picture comes early.
+        this.entries.set(target.id, {
+          app,
+          target,
+          due: old?.due ?? now + spread,
+          cost: old?.cost ?? FIRST_COST[target.kind],
+          requested: old?.requested ?? 0,
+          skippedAt: old?.skippedAt ?? 0,
+        })
+      }
+    }
+    this.next = Math.min(this.next, Math.max(now, this.lastStart + LEAST_SPACING))
+  }
+
+  /** The server would like to know these before `expires`; ids that are not in the catalogue are nothing. */
+  request(ids: readonly string[], expires: number, now: number): void {
+    const wanted = ids.map(id => this.entries.get(id)).filter(entry => entry !== undefined)
+    for (const entry of wanted) entry.requested = expires
+    if (wanted.length) this.next = Math.min(this.next, Math.max(now, this.lastStart + LEAST_SPACING))
+  }
+
+  /** When to plan the next round. */
+  nextRound(): number {
+    return this.next
+  }
+
+  plan(now: number, place: Place): Round {
+    this.spacing.forget(now)
+    const eligible = [...this.entries.values()].filter(entry => this.eligible(entry, place))
+    const { round, stretch } = this.paces(eligible, place)
+    this.next = now + round * this.jitter()
+    const due = this.due(eligible, now)
+    const controls = due.length ? this.controls(eligible, due, now) : []
+    if (controls === 'wait') {
+      this.next = now + 5
+      return { runs: [], skipped: 0 }
+    }
+    const most = Math.max(1, Math.floor((this.options.profile.concurrency * round) / SLOT))
+    const { runs, skipped } = this.charge(controls, due, most)
+    if (runs.length) this.lastStart = now
+    for (const { target } of runs) {
+      const entry = this.entries.get(target.id)!
+      entry.due = now + this.interval(entry.app, target, place, stretch) * this.jitter()
+      entry.requested = 0
+    }
+    return { runs: this.shuffled(runs), skipped }
+  }
+
+  /**
+   * A run is over, or was given up (`bytes` 0). `connected` is the address that answered, as far as one did; it is
+   * remembered in memory only, to keep two names of one address apart.
+   */
+  ended({ target, granted }: Planned, now: number, connected: string | null, bytes: number): void {
+    this.options.budget.settle(granted, bytes)
+    this.spacing.ended(target, now, connected)
+    const entry = this.entries.get(target.id)
+    if (entry && bytes > 0) entry.cost = Math.ceil(Math.max(bytes, 0.7 * entry.cost + 0.3 * bytes))
+  }
+
+  private jitter(): number {
+    return 1 - JITTER + 2 * JITTER * this.random()
+  }
+
+  private shuffled<T>(items: readonly T[]): T[] {
+    return items
+      .map(item => ({ item, at: this.random() }))
+      .sort((a, b) => a.at - b.at)
+      .map(({ item }) => item)
+  }
+
+  private eligible({ app, target }: Entry, { country, role, families }: Place): boolean {
+    const { unusual, loopback, apps } = this.options.consent
+    const forbidden = this.forbidden[country] ?? []
+    return (
+      families.has(target.family) &&
+      (!target.countries || target.countries.includes(country)) &&
+      (!target.roles || target.roles.includes(role)) &&
+      (target.risk === 'ordinary' || unusual) &&
+      (target.address === 'public' || loopback) &&
+      (!apps || target.control !== undefined || apps.includes(app.id)) &&
+      !forbidden.includes(target.risk) &&
+      !forbidden.includes(target.id)
+    )
+  }
+
+  /** Seconds between two measurements of a target; `stretch` 1 is the profile's own pace. */
+  private interval(app: App, target: Target, place: Place | null, stretch: number): number {
+    const { deciding, other } = this.options.profile
+    return Math.max(inFull(app, target, place) ? deciding * stretch : other * stretch ** 2, target.spacing)
+  }
+
+  /** Paces that fit the budget: seconds between rounds, and the factor on the profile's intervals. */
+  private paces(eligible: readonly Entry[], place: Place): { round: number; stretch: number } {
+    const { profile, budget } = this.options
+    const mean = (entries: readonly Entry[]) =>
+      entries.length ? entries.reduce((total, { cost }) => total + cost, 0) / entries.length : 0
+    const side = (control: Target['control']) => mean(eligible.filter(({ target }) => target.control === control))
+    const perRound = side('domestic') + side('foreign')
+    const round = Math.max(profile.round, (perRound * DAY) / (CONTROL_SHARE * budget.perDay))
+    let full = 0
+    let sparse = 0
+    for (const { app, target, cost } of eligible.filter(({ target }) => !target.control)) {
+      const perDay = (cost * DAY) / this.interval(app, target, place, 1)
+      if (inFull(app, target, place)) full += perDay
+      else sparse += perDay
+    }
+    // full / s + sparse / s² = what the budget allows, solved for s.
+    const allowed = TARGET_SHARE * budget.perDay
+    const stretch = (full + Math.sqrt(full ** 2 + 4 * allowed * sparse)) / (2 * allowed)
+    return { round: Math.min(round, LONGEST_ROUND), stretch: Math.max(1, stretch) }
+  }
+
+  /** What could be measured now: requested first, then what decides, then the longest overdue; one per address. */
+  private due(eligible: readonly Entry[], now: number): Entry[] {
+    const wanted = ({ requested }: Entry) => requested > now
+    const taken = new Set<string>()
+    return eligible
+      .filter(
+        entry => !entry.target.control && (entry.due <= now || wanted(entry)) && this.spacing.free(entry.target, now),
+      )
+      .sort(
+        (a, b) =>
+          Number(wanted(b)) - Number(wanted(a)) ||
+          Number(decides(b.target)) - Number(decides(a.target)) ||
+          a.due - b.due,
+      )
+      .filter(({ target }) => this.spacing.claim(target, taken))
+  }
+
+  /** The neutral targets that go with these: for each side and family the one longest unused; `wait` where none is free yet. */
+  private controls(eligible: readonly Entry[], due: readonly Entry[], now: number): Entry[] | 'wait' {
+    const families = [...new Set(due.map(({ target }) => target.family))]
+    const taken = new Set<string>()
+    const chosen: Entry[] = []
+    for (const side of ['foreign', 'domestic'] as const) {
+      const all = eligible.filter(({ target }) => target.control === side)
+      const shared = families.filter(family => all.some(({ target }) => target.family === family))
+      for (const family of shared.length ? shared : all.slice(0, 1).map(({ target }) => target.family)) {
+        const one = all
+          .filter(({ target }) => target.family === family && this.spacing.free(target, now))
+          .sort((a, b) => a.due - b.due)
+          .find(({ target }) => this.spacing.claim(target, taken))
+        if (!one) return 'wait'
+        chosen.push(one)
+      }
+    }
+    return chosen
+  }
+
+  /** Charges the controls, then each target while the budget grants; without the controls, or without any target, nothing. */
+  private charge(controls: readonly Entry[], due: readonly Entry[], most: number): Round {
+    const { budget } = this.options
+    const taken = new Set<string>()
+    for (const { target } of controls) this.spacing.claim(target, taken)
+    const planned = ({ app, target, cost }: Entry): Planned => ({ app: app.id, target, granted: cost })
+    const needed = controls.reduce((total, { cost }) => total + cost, 0)
+    const granted = budget.take(needed)
+    const runs: Planned[] = []
+    let skipped = 0
+    for (const entry of due) {
+      if (runs.length >= most) break
+      if (!this.spacing.claim(entry.target, taken)) continue
+      if (granted && budget.take(entry.cost)) runs.push(planned(entry))
+      else if (entry.skippedAt !== entry.due) {
+        entry.skippedAt = entry.due // A target that waits for budget through many rounds is skipped once.
+        skipped++
+      }
+    }
+    if (granted && !runs.length) budget.settle(needed, 0)
+    return { runs: runs.length ? [...controls.map(planned), ...runs] : [], skipped }
+  }
+}
+
+const decides = (target: Target): boolean => target.decides === 'yes' && !target.experimental
+
+/** What decides a verdict, of the apps that matter here (those of no country, and those of this one), is measured in full. */
+const inFull = ({ home }: App, target: Target, place: Place | null): boolean =>
+  decides(target) && (home === null || place === null || home === place.country)
