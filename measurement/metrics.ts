@@ -1,4 +1,4 @@
-import { layers } from './step.ts'
+import { layers, operations, probeKinds } from './step.ts'
 import { states, verdicts } from './verdict.ts'
 
 /**
@@ -41,7 +41,7 @@ export const metrics = {
     help: 'Fresh measurements accepted.',
     labels: ['app', 'kind', 'country', 'outcome'],
     cap: 1850,
-    values: { outcome: ['answered', 'failed', 'void'] },
+    values: { kind: probeKinds, outcome: ['answered', 'failed', 'void'] },
     on: 'server',
   },
   peyk_failures_total: {
@@ -49,6 +49,7 @@ export const metrics = {
     help: 'Fresh measurements that failed, by failure.',
     labels: ['app', 'kind', 'failure'],
     cap: 900,
+    values: { kind: probeKinds },
     on: 'server',
   },
   peyk_step_duration_seconds: {
@@ -57,6 +58,7 @@ export const metrics = {
     labels: ['app', 'operation'],
     buckets: stepBuckets,
     cap: 1500,
+    values: { operation: operations },
     on: 'server',
   },
   peyk_late_total: {
@@ -150,6 +152,7 @@ export const metrics = {
     help: 'Median over agents of the duration of an operation.',
     labels: [...place, 'operation'],
     cap: 600,
+    values: { operation: operations },
     on: 'rollup',
   },
   peyk_control_reachability_ratio: {
