@@ -1,3 +1,6 @@
+import { layers, operations, probeKinds } from './step.ts'
+import { states, verdicts } from './verdict.ts'
+
 /**
  * Every metric of Peyk: the exporter registers from this table, dashboards and rules build their queries from it, so a
  * renamed metric or label breaks the compilation of whatever used it. `cap` is the most series a family may have on
@@ -12,6 +15,8 @@ export type Metric = {
   buckets?: readonly number[]
   /** Most series of the family; a histogram counts its buckets, sum and count. */
   cap: number
+  /** Labels with a closed list of values: queries can ask for these and no others. */
+  values?: Readonly<Record<string, readonly string[]>>
   /** Who exports it: the server, the agent's own /metrics, or Prometheus from remote write only. */
   on: 'server' | 'agent' | 'rollup'
 }
@@ -26,13 +31,17 @@ const workBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10] as co
 const place = ['app', 'feature', 'country', 'asn'] as const
 const finding = ['app', 'feature', 'country', 'verdict', 'layer', 'state'] as const
 
+const verdictValues = { verdict: verdicts }
+const findingValues = { verdict: verdicts, layer: [...layers, 'none'], state: states } as const
+
 export const metrics = {
   // Live counters: fresh measurements only, late ones are counted apart (DESIGN §4, two clocks).
   peyk_measurements_total: {
     type: 'counter',
     help: 'Fresh measurements accepted.',
     labels: ['app', 'kind', 'country', 'outcome'],
-    cap: 2000,
+    cap: 1850,
+    values: { kind: probeKinds, outcome: ['answered', 'failed', 'void'] },
     on: 'server',
   },
   peyk_failures_total: {
@@ -40,6 +49,7 @@ export const metrics = {
     help: 'Fresh measurements that failed, by failure.',
     labels: ['app', 'kind', 'failure'],
     cap: 900,
+    values: { kind: probeKinds },
     on: 'server',
   },
   peyk_step_duration_seconds: {
@@ -47,7 +57,8 @@ export const metrics = {
     help: 'Duration of the steps of fresh measurements that succeeded.',
     labels: ['app', 'operation'],
     buckets: stepBuckets,
-    cap: 2000,
+    cap: 1500,
+    values: { operation: operations },
     on: 'server',
   },
   peyk_late_total: {
@@ -64,14 +75,23 @@ export const metrics = {
     help: '1 for the verdict in force on a network (asn 0: the whole country).',
     labels: [...place, 'verdict'],
     cap: 1500,
+    values: verdictValues,
     on: 'server',
   },
-  peyk_degraded: { type: 'gauge', help: '1 while a degradation is open.', labels: finding, cap: 200, on: 'server' },
+  peyk_degraded: {
+    type: 'gauge',
+    help: '1 while a degradation is open.',
+    labels: finding,
+    cap: 200,
+    values: findingValues,
+    on: 'server',
+  },
   peyk_degraded_since_timestamp_seconds: {
     type: 'gauge',
     help: 'Onset of the open degradation.',
     labels: finding,
     cap: 200,
+    values: findingValues,
     on: 'server',
   },
   peyk_degraded_networks: {
@@ -79,6 +99,7 @@ export const metrics = {
     help: 'Networks in the open degradation.',
     labels: finding,
     cap: 200,
+    values: findingValues,
     on: 'server',
   },
   peyk_degraded_agents: {
@@ -86,6 +107,7 @@ export const metrics = {
     help: 'Agents behind the open degradation.',
     labels: finding,
     cap: 200,
+    values: findingValues,
     on: 'server',
   },
   peyk_datacentre_share_ratio: {
@@ -130,6 +152,7 @@ export const metrics = {
     help: 'Median over agents of the duration of an operation.',
     labels: [...place, 'operation'],
     cap: 600,
+    values: { operation: operations },
     on: 'rollup',
   },
   peyk_control_reachability_ratio: {
@@ -137,13 +160,37 @@ export const metrics = {
     help: 'Reachability of the neutral controls.',
     labels: ['control', 'country', 'asn'],
     cap: 200,
+    values: { control: ['domestic', 'foreign'] },
     on: 'rollup',
   },
   peyk_throughput_ratio: {
     type: 'gauge',
-    help: 'Goodput to the app divided by that to the control.',
-    labels: place,
+    help: 'Goodput to the app divided by that of its pair: the control, or the same path with another name or shape.',
+    labels: [...place, 'pair'],
     cap: 200,
+    values: { pair: ['control', 'name', 'shape'] },
+    on: 'rollup',
+  },
+  peyk_goodput_bytes_per_second: {
+    type: 'gauge',
+    help: 'Median over agents of the goodput of paired transfers, of the app and of its control.',
+    labels: [...place, 'flow'],
+    cap: 200,
+    values: { flow: ['app', 'control'] },
+    on: 'rollup',
+  },
+  peyk_policer_rate_bytes_per_second: {
+    type: 'gauge',
+    help: 'Rate at which a policer or shaper holds the app, where the evidence shows one.',
+    labels: place,
+    cap: 50,
+    on: 'rollup',
+  },
+  peyk_verdict_rank: {
+    type: 'gauge',
+    help: 'Verdict of the window as its place in the order from best to worst: 0 insufficient, 1 ok, … (verdict.ts).',
+    labels: place,
+    cap: 400,
     on: 'rollup',
   },
 
@@ -169,6 +216,7 @@ export const metrics = {
     help: 'Reports received, by outcome.',
     labels: ['outcome'],
     cap: 10,
+    values: { outcome: ['stored', 'refused', 'failed'] },
     on: 'server',
   },
   peyk_batches_total: {
@@ -176,6 +224,7 @@ export const metrics = {
     help: 'Batches received, by outcome.',
     labels: ['outcome'],
     cap: 5,
+    values: { outcome: ['stored', 'refused'] },
     on: 'server',
   },
   peyk_report_bytes_total: {
@@ -235,6 +284,7 @@ export const metrics = {
     help: 'Degradations opened, worsened, closed, reopened, withdrawn.',
     labels: ['change'],
     cap: 6,
+    values: { change: ['opened', 'worsened', 'closed', 'reopened', 'withdrawn'] },
     on: 'server',
   },
   peyk_detector_lag_seconds: {
@@ -249,6 +299,7 @@ export const metrics = {
     help: 'Samples sent by remote write, by outcome.',
     labels: ['outcome'],
     cap: 5,
+    values: { outcome: ['sent', 'too_old', 'refused', 'failed'] },
     on: 'server',
   },
   peyk_notifications_total: {
@@ -256,6 +307,7 @@ export const metrics = {
     help: 'Notifications of degradations, by channel and outcome.',
     labels: ['channel', 'outcome'],
     cap: 12,
+    values: { channel: ['webhook', 'alertmanager'], outcome: ['sent', 'failed'] },
     on: 'server',
   },
   peyk_ledger_measurements_total: {
@@ -263,6 +315,7 @@ export const metrics = {
     help: 'Ledger of agents: measured, delivered, dropped.',
     labels: ['entry'],
     cap: 3,
+    values: { entry: ['measured', 'delivered', 'dropped'] },
     on: 'server',
   },
   peyk_series_folded: {
@@ -277,6 +330,7 @@ export const metrics = {
     help: 'Event loop delay since the last scrape.',
     labels: ['quantile'],
     cap: 3,
+    values: { quantile: ['0.5', '0.99', '1'] },
     on: 'server',
   },
   peyk_asn_database_timestamp_seconds: {
