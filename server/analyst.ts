@@ -1,21 +1,149 @@
+import type { PolicyEvent } from '../events/event.ts'
 import { verdicts } from '../measurement/verdict.ts'
+import { ROLLUP_SECONDS, VERDICT_LOOKBACK_SECONDS, windowStart } from '../measurement/windows.ts'
 import { flagNetworks } from './analysis/anonymity.ts'
 import { judgeTouched } from './analysis/verdicts.ts'
-import { type Change, type DetectOptions, detect } from './findings.ts'
-import { agentWindows, rollups, type Touched } from './rollup.ts'
+import type { Facts } from './facts.ts'
+import { type Change, detect } from './findings.ts'
+import { agentWindows, rollups, type Touched, touch } from './rollup.ts'
 import type { Store } from './store/store.ts'
 
-export type SettleOptions = DetectOptions & { leastAgents: number }
+export type AnalystParts = {
+  store: Store
+  facts: Facts
+  events: readonly PolicyEvent[]
+  networkName: (asn: number) => string | undefined
+  /** PEYK_MIN_AGENTS. */
+  leastAgents: number
+  /** Unix seconds. */
+  now: () => number
+  /** Told of every change of a degradation, after it is durable. */
+  changed?: (changes: readonly Change[]) => void
+  /** Told of a failure of the store; the work is tried again. */
+  failed?: (error: Error) => void
+  /** Told after each settling: windows judged, and seconds it took. */
+  settled?: (windows: number, seconds: number) => void
+}
+
+/** Rows come in bursts: so long to gather what one settling can do. */
+const GATHER_MS = 2_000
+const RETRY_MS = 15_000
+/** How far back rows are looked for that a killed process stored and did not settle: more than clocks of two analysts differ. */
+const OVERLAP_SECONDS = 600
 
 /**
- * From raw rows to public answers, for the touched windows only: agent windows, verdicts, the anonymity flag, rollups,
- * degradations. Idempotent: run again over the same windows it writes the same numbers. Gives how degradations changed.
+ * Turns raw rows into public answers: agent windows, verdicts, the anonymity flag, rollups, degradations; for the touched
+ * windows only. Idempotent, so a killed or a second analyst does no harm: where it stopped stands in the store.
  */
-export const settle = async (store: Store, touched: Touched, options: SettleOptions): Promise<Change[]> => {
-  if (touched.size === 0) return []
-  await agentWindows(store, touched)
-  const judged = await judgeTouched(store, touched, options.now)
-  await flagNetworks(store, touched, options.leastAgents)
-  await rollups(store, judged, verdicts)
-  return await detect(store, touched, options)
+export class Analyst {
+  readonly #parts: AnalystParts
+  #touched: Touched = new Map()
+  #recent = new Map<string, number>()
+  #working: Promise<void> = Promise.resolve()
+  #timer: NodeJS.Timeout | undefined
+  #tick: NodeJS.Timeout | undefined
+  /** Seconds since the oldest touched window began to wait; 0 when none does. */
+  #waiting = 0
+
+  constructor(parts: AnalystParts) {
+    this.#parts = parts
+  }
+
+  /** Take up what was stored and not settled, and begin to judge on time. */
+  async start(): Promise<void> {
+    const { store, facts, now } = this.#parts
+    const since = facts.of<{ arrived: number }>('analyst').get('settled')?.arrived ?? 0
+    const rows = await store.query<{ country: string; asn: number; start: number }>(
+      `SELECT DISTINCT country, asn, toUnixTimestamp(toStartOfInterval(placed, INTERVAL ${ROLLUP_SECONDS} SECOND)) AS start
+       FROM measurements WHERE arrived >= fromUnixTimestamp(greatest(0, {since:Int64} - ${OVERLAP_SECONDS}))`,
+      { since: Math.floor(since) },
+    )
+    for (const { country, asn, start } of rows) this.#add(country, asn, start)
+    this.#schedule(0)
+    this.#tick = setInterval(() => this.#judgePresent(now()), ROLLUP_SECONDS * 1000).unref()
+  }
+
+  /** Rows became durable: their windows are to be settled. */
+  touch(rows: Iterable<{ country: string; asn: number; from: number; to: number }>): void {
+    for (const { country, asn, from, to } of rows) {
+      for (let at = windowStart(from); at <= to; at += ROLLUP_SECONDS) this.#add(country, asn, at)
+    }
+    this.#schedule(GATHER_MS)
+  }
+
+  /** Seconds the oldest unsettled row has waited; 0 when all is settled. */
+  lag(): number {
+    return this.#waiting === 0 ? 0 : Math.max(0, this.#parts.now() - this.#waiting)
+  }
+
+  /** Resolves when everything touched so far is settled; rejects when the store fails. */
+  async idle(): Promise<void> {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    await this.#working
+    if (this.#touched.size > 0) await this.#settle()
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.#tick)
+    clearTimeout(this.#timer)
+    await this.#working
+  }
+
+  #add(country: string, asn: number, at: number): void {
+    if (this.#waiting === 0) this.#waiting = this.#parts.now()
+    touch(this.#touched, country, asn, at)
+    const network = `${country} ${asn}`
+    this.#recent.set(network, Math.max(this.#recent.get(network) ?? 0, at))
+  }
+
+  #schedule(after: number): void {
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined
+      this.#working = this.#working
+        .then(() => this.#settle())
+        .catch(error => {
+          this.#parts.failed?.(error as Error)
+          this.#schedule(RETRY_MS)
+        })
+    }, after)
+  }
+
+  /** Time passes where nothing arrives: what was measured within the look-back is judged for the present window too. */
+  #judgePresent(now: number): void {
+    for (const [network, at] of this.#recent) {
+      const [country = '', asn = ''] = network.split(' ')
+      if (at < now - VERDICT_LOOKBACK_SECONDS) this.#recent.delete(network)
+      else this.#add(country, Number(asn), at)
+    }
+    if (this.#touched.size > 0) this.#schedule(0)
+  }
+
+  async #settle(): Promise<void> {
+    const { store, facts, events, networkName, leastAgents, now, changed, settled } = this.#parts
+    const touched = this.#touched
+    if (touched.size === 0) return
+    const began = now()
+    this.#touched = new Map()
+    try {
+      await agentWindows(store, touched)
+      const judged = await judgeTouched(store, touched, now())
+      await flagNetworks(store, touched, leastAgents)
+      await rollups(store, judged, verdicts)
+      const changes = await detect(store, touched, { events, networkName, now: now() })
+      await facts.put(facts.of<{ arrived: number }>('analyst').entry('settled', { arrived: began }))
+      if (this.#touched.size === 0) this.#waiting = 0
+      settled?.(
+        [...judged.values()].reduce((sum, of) => sum + of.size, 0),
+        now() - began,
+      )
+      if (changes.length > 0) changed?.(changes)
+    } catch (error) {
+      // What could not be settled is touched still.
+      for (const [network, windows] of touched) {
+        this.#touched.set(network, windows.union(this.#touched.get(network) ?? new Set()))
+      }
+      throw error
+    }
+  }
 }

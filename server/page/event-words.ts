@@ -1,6 +1,7 @@
 import type { EventKind, PolicyEvent } from '../../events/event.ts'
 import { shownByDefault } from '../../events/select.ts'
-import { drawingOf, precisionOf, shadingOf } from '../../events/when.ts'
+import { drawingOf, shadingOf } from '../../events/when.ts'
+import { precisionOf } from '../../events/zone.ts'
 import type { Address } from './address.ts'
 import type { Format } from './format.ts'
 import type { Range } from './range.ts'

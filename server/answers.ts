@@ -1,0 +1,221 @@
+import type { Degradation, Degradations, Place, Point, Reachability, Series, Source } from '../measurement/answers.ts'
+import { CONTROL } from '../measurement/catalogue.ts'
+import { wilson } from '../measurement/judge/statistics.ts'
+import type { Layer } from '../measurement/step.ts'
+import { type Operation, operations } from '../measurement/step.ts'
+import type { Feature } from '../measurement/target.ts'
+import type { Mechanism, State, Verdict } from '../measurement/verdict.ts'
+import { ROLLUP_SECONDS, type RollupLevel, windowStart } from '../measurement/windows.ts'
+import { PUBLIC } from './analysis/anonymity.ts'
+import { currentDegradations } from './findings.ts'
+import { LICENCE as OONI_LICENCE } from './ooni/report.ts'
+import type { Params, Store } from './store/store.ts'
+
+/** Public answers, read from rollups and degradations only. Networks that are not public stand in their country alone. */
+
+type NetworkName = (asn: number) => string | undefined
+
+type Row = {
+  app: string
+  feature: Feature
+  country: string
+  asn: number
+  start: number
+  origins: Source['origin'][]
+  agents: number
+  attempts: number
+  reachability: number | null
+  seconds: Record<string, number>
+  failures: Record<string, number>
+  verdict: Verdict
+  layer: Layer | ''
+  mechanism: Mechanism | ''
+  state: State | ''
+  networks: Record<string, number>
+}
+
+const COLUMNS = `app, feature, country, asn, toUnixTimestamp(at) AS start, origins, agents, attempts, reachability, seconds,
+  failures, verdict, layer, mechanism, state, networks`
+
+export const iso = (at: number): string => new Date(at * 1000).toISOString().replace('.000Z', 'Z')
+const round = (value: number, digits: number): number => Number(value.toFixed(digits))
+
+const pointOf = (row: Row): Point => {
+  const known = row.reachability !== null && row.agents > 0
+  const band = known ? wilson(row.reachability!, row.agents) : null
+  const timed = Object.keys(row.seconds).length > 0
+  return {
+    at: iso(row.start),
+    reachability: known ? round(row.reachability!, 4) : null,
+    low: band && round(band.low, 4),
+    high: band && round(band.high, 4),
+    agents: row.agents,
+    attempts: row.attempts,
+    latency: timed ? latencyOf(row.seconds) : {},
+    failures: row.failures,
+    verdict: row.verdict,
+    layer: row.layer || null,
+    mechanism: row.mechanism || null,
+    state: row.state || null,
+    ...(row.asn === 0 ? { networks: row.networks } : {}),
+  }
+}
+
+const latencyOf = (seconds: Record<string, number>): Partial<Record<Operation, number | null>> =>
+  Object.fromEntries(
+    operations.filter(operation => operation in seconds).map(operation => [operation, round(seconds[operation]!, 6)]),
+  )
+
+const attributions: Record<Source['origin'], Omit<Source, 'origin'>> = {
+  agent: { licence: 'CC BY 4.0', attribution: 'Agents of this server’s volunteers' },
+  ooni: { licence: OONI_LICENCE, attribution: 'OONI (Open Observatory of Network Interference), ooni.org' },
+  simulated: { licence: 'CC0 1.0', attribution: 'SIMULATED: no network was measured' },
+}
+
+/** Whose data stands behind rows, simulated first since it must not be missed. */
+const sourcesOf = (rows: readonly { origins: readonly Source['origin'][] }[]): Source[] => {
+  const origins = new Set(rows.flatMap(({ origins }) => origins))
+  return (['simulated', 'agent', 'ooni'] as const)
+    .filter(origin => origins.has(origin))
+    .map(origin => ({ origin, ...attributions[origin] }))
+}
+
+export type SeriesWanted = {
+  app: string
+  feature: Feature
+  country: string
+  asn: number | undefined
+  from: number
+  to: number
+  level: RollupLevel
+  step: string
+}
+
+export const seriesAnswer = async (store: Store, wanted: SeriesWanted, networkName: NetworkName): Promise<Series> => {
+  const { app, feature, country, asn, from, to, level, step } = wanted
+  const params: Params = { app, feature, country, asn: asn ?? 0, level, from: windowStart(from, level), to }
+  const rows = await store.query<Row>(
+    `SELECT ${COLUMNS} FROM rollups FINAL
+     WHERE level = {level:UInt32} AND app = {app:String} AND feature = {feature:String} AND country = {country:String}
+       AND asn = {asn:UInt32} AND at >= fromUnixTimestamp({from:UInt32}) AND at < fromUnixTimestamp({to:UInt32}) AND ${PUBLIC}
+     ORDER BY at`,
+    params,
+  )
+  const networks = asn === undefined ? await networksOf(store, params, networkName) : undefined
+  return {
+    ...{ app, feature, country },
+    ...(asn === undefined ? {} : { asn }),
+    ...{ step, from: iso(from), to: iso(to), points: rows.map(pointOf) },
+    ...(networks ? { networks } : {}),
+    sources: sourcesOf(rows),
+  }
+}
+
+/** The public networks of a country's series, most measured first. */
+const networksOf = async (store: Store, params: Params, networkName: NetworkName) => {
+  const rows = await store.query<{ asn: number; attempts: number }>(
+    `SELECT asn, sum(attempts) AS attempts FROM rollups FINAL
+     WHERE level = 86400 AND app = {app:String} AND feature = {feature:String} AND country = {country:String} AND asn != 0
+       AND at > fromUnixTimestamp({from:UInt32}) - INTERVAL 1 DAY AND at < fromUnixTimestamp({to:UInt32}) AND ${PUBLIC}
+     GROUP BY asn ORDER BY attempts DESC, asn`,
+    params,
+  )
+  return rows.map(({ asn, attempts }) => ({ asn, ...nameOf(asn, networkName), attempts }))
+}
+
+const nameOf = (asn: number, networkName: NetworkName): { network?: string } => {
+  const network = networkName(asn)
+  return network ? { network } : {}
+}
+
+export type ReachabilityWanted = {
+  at: number
+  app: string | undefined
+  feature: Feature | undefined
+  country: string | undefined
+}
+
+/** Every place at one time: the 5-minute window that holds `at`, whose verdicts look back an hour. */
+export const reachabilityAnswer = async (
+  store: Store,
+  { at, app, feature, country }: ReachabilityWanted,
+  networkName: NetworkName,
+): Promise<Reachability> => {
+  const start = windowStart(at)
+  const filter = `app != {control:String} AND ({app:String} = '' OR app = {app:String}) AND ({feature:String} = '' OR feature = {feature:String})
+    AND ({country:String} = '' OR country = {country:String})`
+  const params: Params = { start, control: CONTROL, app: app ?? '', feature: feature ?? '', country: country ?? '' }
+  const rows = await store.query<Row>(
+    `SELECT ${COLUMNS} FROM rollups FINAL WHERE level = ${ROLLUP_SECONDS} AND at = fromUnixTimestamp({start:UInt32}) AND ${filter}
+       AND ${PUBLIC} ORDER BY app, feature, country, asn`,
+    params,
+  )
+  const countries = await store.query<{ country: string; newest: number; origins: Source['origin'][] }>(
+    `SELECT country, toUnixTimestamp(max(at)) AS newest, groupUniqArrayArray(origins) AS origins FROM rollups FINAL
+     WHERE level = ${ROLLUP_SECONDS} AND asn = 0 AND attempts > 0 AND app != {control:String} GROUP BY country ORDER BY newest DESC, country`,
+    params,
+  )
+  const mine = countries.filter(row => country === undefined || row.country === country)
+  return {
+    at: iso(start),
+    places: rows.map(
+      (row): Place => ({
+        ...{ app: row.app, feature: row.feature, country: row.country },
+        ...(row.asn === 0 ? {} : { asn: row.asn, ...nameOf(row.asn, networkName) }),
+        ...pointOf(row),
+      }),
+    ),
+    newest: mine[0] ? iso(mine[0].newest) : null,
+    countries: countries.map(({ country, newest }) => ({ country, newest: iso(newest) })),
+    sources: sourcesOf(mine),
+  }
+}
+
+export type DegradationsWanted = {
+  app: string | undefined
+  feature: Feature | undefined
+  country: string | undefined
+  from: number | undefined
+  to: number | undefined
+}
+
+/** Degradations that touch [from, to), newest onset first; only public networks are named. */
+export const degradationsAnswer = async (store: Store, wanted: DegradationsWanted): Promise<Degradations> => {
+  const { app, country, feature } = wanted
+  const from = wanted.from ?? 0
+  const to = wanted.to ?? Number.MAX_SAFE_INTEGER
+  const all = await currentDegradations(store, { app, country })
+  const within = all
+    .filter(of => (feature === undefined || of.feature === feature) && Date.parse(of.onset) / 1000 < to)
+    .filter(of => of.end === null || Date.parse(of.end) / 1000 > from)
+    .toSorted((a, b) => (a.onset < b.onset ? 1 : a.onset > b.onset ? -1 : a.id < b.id ? -1 : 1))
+  const degradations = await onlyPublic(store, within)
+  const origins = await store.query<{ origins: Source['origin'][] }>(
+    `SELECT groupUniqArrayArray(origins) AS origins FROM rollups FINAL WHERE level = 86400 AND asn = 0
+       AND ({country:String} = '' OR country = {country:String}) AND ({app:String} = '' OR app = {app:String})`,
+    { app: app ?? '', country: country ?? '' },
+  )
+  return { degradations, sources: degradations.length > 0 ? sourcesOf(origins) : [] }
+}
+
+/** Networks that were public on some day of the degradation keep their number; the others stand in their country. */
+export const onlyPublic = async (store: Store, degradations: readonly Degradation[]): Promise<Degradation[]> => {
+  if (degradations.length === 0) return []
+  const days = await store.query<{ country: string; asn: number; first: number; last: number }>(
+    `SELECT country, asn, toUnixTimestamp(min(day)) AS first, toUnixTimestamp(max(day)) AS last FROM network_days FINAL
+     WHERE public = 1 AND asn IN {asns:Array(UInt32)} GROUP BY country, asn`,
+    { asns: degradations.flatMap(({ networks }) => networks) },
+  )
+  const known = new Map(
+    days.map(({ country, asn, first, last }) => [`${country} ${asn}`, { first, last: last + 86_400 }]),
+  )
+  return degradations.map(of => ({
+    ...of,
+    networks: of.networks.filter(asn => {
+      const open = known.get(`${of.country} ${asn}`)
+      const onset = Date.parse(of.onset) / 1000
+      const end = of.end === null ? Number.MAX_SAFE_INTEGER : Date.parse(of.end) / 1000
+      return open !== undefined && open.first < end && open.last > onset
+    }),
+  }))
+}

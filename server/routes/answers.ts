@@ -1,0 +1,240 @@
+import { Readable } from 'node:stream'
+import { Type } from 'typebox'
+import { PolicyEvent } from '../../events/event.ts'
+import { select } from '../../events/select.ts'
+import { Degradation, Degradations, Reachability, Series } from '../../measurement/answers.ts'
+import { findApp } from '../../measurement/catalogue.ts'
+import { Feature } from '../../measurement/target.ts'
+import { levelOf, steps } from '../../measurement/windows.ts'
+import { degradationsAnswer, onlyPublic, reachabilityAnswer, seriesAnswer } from '../answers.ts'
+import type { App } from '../app.ts'
+import { revisionsOf } from '../findings.ts'
+import { measurementsQuery } from '../measurements.ts'
+import { Problem } from '../problem.ts'
+import type { Store } from '../store/store.ts'
+
+const Slug = Type.String({ pattern: '^[a-z0-9][a-z0-9-]{0,31}$' })
+const Country = Type.String({ pattern: '^[A-Z]{2}$', description: 'ISO 3166 alpha-2.' })
+const Asn = Type.Integer({ minimum: 1, maximum: 2 ** 32 - 1 })
+const Time = Type.String({
+  pattern: '^\\d{4}-\\d\\d-\\d\\d(T\\d\\d:\\d\\d(:\\d\\d(\\.\\d{1,3})?)?Z)?$',
+  description: 'UTC: 2023-11-08 or 2023-11-08T05:00:00Z.',
+})
+const strict = { additionalProperties: false }
+const optional = { app: Type.Optional(Slug), country: Type.Optional(Country), feature: Type.Optional(Feature) }
+const range = { from: Type.Optional(Time), to: Type.Optional(Time) }
+
+/** The finest step is used until a line would have more points than this. */
+const MOST_POINTS = 2_000
+const DEFAULT_RANGE_SECONDS = 7 * 86_400
+const EARLIEST = 946_684_800
+const LATEST = 4_102_444_800
+
+/** Unix seconds of a time in a query. */
+const secondsOf = (field: string, text: string | undefined): number | undefined => {
+  if (text === undefined) return undefined
+  const at = Date.parse(text.length === 10 ? `${text}T00:00:00Z` : text) / 1000
+  if (Number.isNaN(at) || at < EARLIEST || at > LATEST) {
+    throw new Problem('bad-request', 'must be a time that exists, between 2000 and 2100', {
+      field: `querystring/${field}`,
+    })
+  }
+  return at
+}
+
+const rangeOf = (query: { from?: string; to?: string }): { from: number | undefined; to: number | undefined } => {
+  const from = secondsOf('from', query.from)
+  const to = secondsOf('to', query.to)
+  if (from !== undefined && to !== undefined && from >= to) {
+    throw new Problem('bad-request', 'must lie after from', { field: 'querystring/to' })
+  }
+  return { from, to }
+}
+
+const knownApp = (app: string | undefined): void => {
+  if (app !== undefined && !findApp(app)) {
+    throw new Problem('bad-request', 'is no app of the catalogue', { field: 'querystring/app' })
+  }
+}
+
+const levelFor = (from: number, to: number, step: string | undefined) => {
+  const names = step ? [step] : steps
+  const fitting = names.find(name => (to - from) / levelOf(name)! <= MOST_POINTS)
+  if (!fitting) {
+    throw new Problem(
+      'bad-request',
+      `gives more than ${MOST_POINTS} points over this range: ask for a coarser step or a shorter range`,
+      {
+        field: 'querystring/step',
+      },
+    )
+  }
+  return { step: fitting, level: levelOf(fitting)! }
+}
+
+export type AnswerParts = {
+  store: Store
+  events: readonly PolicyEvent[]
+  networkName: (asn: number) => string | undefined
+  now: () => number
+}
+
+/** What everybody may ask (DESIGN §6). */
+export const answerRoutes = (app: App, parts: AnswerParts): void => {
+  reachability(app, parts)
+  degradations(app, parts)
+  policyEvents(app, parts)
+  measurements(app, parts)
+}
+
+const anyone = { config: { right: 'anyone' as const } }
+
+const reachability = (app: App, { store, networkName, now }: AnswerParts): void => {
+  app.get(
+    '/v1/reachability',
+    {
+      ...anyone,
+      schema: {
+        summary: 'Every app and place at one time',
+        querystring: Type.Object({ at: Type.Optional(Time), ...optional }, strict),
+        response: { 200: Reachability },
+      },
+    },
+    async ({ query }) => {
+      knownApp(query.app)
+      const { app, feature, country } = query
+      const at = secondsOf('at', query.at) ?? now()
+      return await reachabilityAnswer(store, { at, app, feature, country }, networkName)
+    },
+  )
+  app.get(
+    '/v1/series',
+    {
+      ...anyone,
+      schema: {
+        summary: 'One app over time, in a country or on one of its networks',
+        querystring: Type.Object(
+          {
+            app: Slug,
+            country: Country,
+            asn: Type.Optional(Asn),
+            feature: Type.Optional(Feature),
+            ...range,
+            step: Type.Optional(
+              Type.Enum([...steps], { description: `At most ${MOST_POINTS} points; by default the finest that fits.` }),
+            ),
+          },
+          strict,
+        ),
+        response: { 200: Series },
+      },
+    },
+    async ({ query }) => {
+      knownApp(query.app)
+      const given = rangeOf(query)
+      const to = given.to ?? Math.floor(now())
+      const from = given.from ?? to - DEFAULT_RANGE_SECONDS
+      const { app, country, asn, feature = 'text' } = query
+      const wanted = { app, country, asn, feature, from, to, ...levelFor(from, to, query.step) }
+      return await seriesAnswer(store, wanted, networkName)
+    },
+  )
+}
+
+const degradations = (app: App, { store }: AnswerParts): void => {
+  app.get(
+    '/v1/degradations',
+    {
+      ...anyone,
+      schema: {
+        summary: 'What went wrong, one finding per cause, newest first',
+        querystring: Type.Object({ ...optional, ...range }, strict),
+        response: { 200: Degradations },
+      },
+    },
+    async ({ query }) => {
+      knownApp(query.app)
+      const { app, country, feature } = query
+      return await degradationsAnswer(store, { app, country, feature, ...rangeOf(query) })
+    },
+  )
+  app.get(
+    '/v1/degradations/:id',
+    {
+      ...anyone,
+      schema: {
+        summary: 'One finding and all its revisions, oldest first',
+        params: Type.Object({ id: Type.String({ pattern: '^[a-z0-9-]{1,120}$' }) }),
+        response: { 200: Type.Object({ degradation: Degradation, revisions: Type.Array(Degradation) }) },
+      },
+    },
+    async ({ params }) => {
+      const revisions = await onlyPublic(store, await revisionsOf(store, params.id))
+      const degradation = revisions.at(-1)
+      if (!degradation) throw new Problem('not-found', 'There is no degradation with this id.', { field: 'params/id' })
+      return { degradation, revisions }
+    },
+  )
+}
+
+const policyEvents = (app: App, { events }: AnswerParts): void => {
+  app.get(
+    '/v1/events',
+    {
+      ...anyone,
+      schema: {
+        summary: 'Policy events: orders, bans, slow-downs, store removals',
+        querystring: Type.Object({ ...optional, asn: Type.Optional(Asn), ...range }, strict),
+        response: { 200: Type.Object({ events: Type.Array(PolicyEvent) }) },
+      },
+    },
+    async ({ query }) => {
+      const { app, country, feature, asn } = query
+      return { events: select(events, { app, country, feature, asn, ...rangeOf(query) }) }
+    },
+  )
+}
+
+const formats = {
+  jsonl: { name: 'JSONEachRow', type: 'application/x-ndjson' },
+  csv: { name: 'CSVWithNames', type: 'text/csv; charset=utf-8' },
+} as const
+
+const measurements = (app: App, { store, now }: AnswerParts): void => {
+  app.get(
+    '/v1/measurements',
+    {
+      ...anyone,
+      schema: {
+        summary: 'Public rows: no agent, no id, time as its 5-minute window',
+        querystring: Type.Object(
+          {
+            ...optional,
+            asn: Type.Optional(Asn),
+            ...range,
+            origin: Type.Optional(
+              Type.Enum(['agent', 'ooni', 'simulated'], {
+                description: 'Only rows of this origin; each has a licence.',
+              }),
+            ),
+            format: Type.Optional(Type.Enum(['jsonl', 'csv'])),
+          },
+          strict,
+        ),
+      },
+    },
+    async ({ query }, reply) => {
+      knownApp(query.app)
+      const given = rangeOf(query)
+      const to = given.to ?? Math.floor(now())
+      const from = given.from ?? to - DEFAULT_RANGE_SECONDS
+      const format = formats[query.format ?? 'jsonl']
+      const { sql, params } = measurementsQuery({ ...query, from, to })
+      return reply
+        .type(format.type)
+        .header('content-disposition', `attachment; filename="peyk-measurements.${query.format ?? 'jsonl'}"`)
+        .header('x-licence', 'column "licence" of each row')
+        .send(Readable.from(store.bytes(sql, format.name, params)))
+    },
+  )
+}
