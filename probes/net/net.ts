@@ -1,2 +1,62 @@
-/** Placeholder of the traced network's face; replaced by the first probe. */
-export type Net = object
+import type { Operation } from '../../measurement/step.ts'
+import type { Run } from '../probe.ts'
+import { connect } from './connect.ts'
+import { type Datagrams, datagram } from './datagram.ts'
+import { type Answer, type Question, request } from './request.ts'
+import { judgeAnswers, resolve, resolveText } from './resolve.ts'
+import type { Stream } from './stream.ts'
+import { handshake, type Identity } from './tls.ts'
+import type { Note, Trace } from './trace.ts'
+
+/**
+ * The traced network of one run: all a probe can reach. Each verb is one operation and appends one Step; where it fails
+ * it gives null, the failure stands in the Step, and the probe has nothing left to do. Every address is held against
+ * the target's rule, the run's time limit holds for every verb, and sockets are closed when the probe returns.
+ */
+export type Net = {
+  /** Step `resolve`: one address of the target's family by the system resolver; an IP literal is given back without a step. */
+  resolve(host: string): Promise<string | null>
+  /** Step `resolve`: TXT strings by the system's own resolver. */
+  resolveText(host: string): Promise<string[] | null>
+  /** Hold what a named resolver answered against the target's rule and against known forgeries, and note its hash. */
+  judgeAnswers(type: 'A' | 'AAAA' | 'TXT', values: readonly string[], note: Note): void
+  /** Step `connect`: TCP to an address (through the proxy, where one is set, to a name as well). */
+  connect(address: string, port: number): Promise<Stream | null>
+  /** `resolve` and `connect` of the target itself; behind a proxy the name goes to the proxy. */
+  reach(): Promise<Stream | null>
+  /** Step `tls_handshake` on the stream, which is TLS afterwards. */
+  handshake(stream: Stream, identity: Identity): Promise<Stream | null>
+  /** Step `http_round_trip`: one HTTP/1.1 exchange. Its duration ends with the answer's head; the body is read up to a limit. */
+  request(stream: Stream, question: Question, judge: (answer: Answer) => void): Promise<Answer | null>
+  /** Step by the probe's own words on a stream: a protocol's handshake, an answer to parse. Throw `Failed` for a wrong answer. */
+  speak<T>(operation: Operation, stream: Stream, words: (stream: Stream, note: Note) => Promise<T>): Promise<T | null>
+  /** Step over UDP to an address: send and receive datagrams of that peer only. */
+  datagram<T>(
+    operation: Operation,
+    address: string,
+    port: number,
+    words: (peer: Datagrams, note: Note) => Promise<T>,
+  ): Promise<T | null>
+  /** What the answer proves about its origin. */
+  prove(proof: Run['origin_proof']): void
+  /** Seconds left of the run. */
+  left(): number
+}
+
+export const openNet = (trace: Trace): Net => ({
+  resolve: host => resolve(trace, host),
+  resolveText: host => resolveText(trace, host),
+  judgeAnswers: (type, values, note) => judgeAnswers(trace, type, values, note),
+  connect: (address, port) => connect(trace, address, port),
+  reach: async () => {
+    const { host, port } = trace.target
+    const address = trace.options.proxy ? host : await resolve(trace, host)
+    return address === null ? null : connect(trace, address, port)
+  },
+  handshake: (stream, identity) => handshake(trace, stream, identity),
+  request: (stream, question, judge) => request(trace, stream, question, judge),
+  speak: (operation, stream, words) => trace.step(operation, stream.meter, note => words(stream, note)),
+  datagram: (operation, address, port, words) => datagram(trace, operation, address, port, words),
+  prove: proof => trace.prove(proof),
+  left: () => trace.left(),
+})

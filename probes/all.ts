@@ -1,0 +1,30 @@
+import type { ProbeKind } from '../measurement/step.ts'
+import type { Target } from '../measurement/target.ts'
+import { dns } from './dns.ts'
+import { http } from './http.ts'
+import { mtproto } from './mtproto.ts'
+import { openNet } from './net/net.ts'
+import { Trace } from './net/trace.ts'
+import type { Measure, Probe } from './probe.ts'
+import { tcp } from './tcp.ts'
+import { tls } from './tls.ts'
+
+/** Every kind of probe. Adding one is a file beside this one, a line here and its words in `measurement/`. */
+const probes = { dns, tcp, tls, http, mtproto } satisfies { [K in ProbeKind]: Probe<K> }
+
+/** Runs the probe of the target's kind once. Throws only for bugs; sockets are closed when it returns. */
+export const measure: Measure = async (target, options = {}) => {
+  const trace = new Trace(target, options)
+  // The kind picks the probe whose target this is; TypeScript cannot follow that through the union.
+  const probe = probes[target.kind] as (
+    target: Target,
+    net: ReturnType<typeof openNet>,
+    signal: AbortSignal,
+  ) => Promise<void>
+  try {
+    await probe(target, openNet(trace), trace.signal)
+  } finally {
+    await trace.close()
+  }
+  return trace.run()
+}

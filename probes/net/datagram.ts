@@ -1,0 +1,102 @@
+import { createSocket, type Socket } from 'node:dgram'
+import { isIP } from 'node:net'
+import type { Operation } from '../../measurement/step.ts'
+import { Failed } from './classify.ts'
+import { agentsOwn, refuse } from './connect.ts'
+import type { Meter, Note, Trace } from './trace.ts'
+
+/** Most datagrams kept unread; a flood beyond it is dropped, not stored. */
+const MAX_WAITING = 64
+
+/** Datagrams to and from one peer: the socket is connected, so that the kernel drops everyone else's. */
+export type Datagrams = {
+  send(bytes: Uint8Array): void
+  /** The next datagram, or null after so many seconds; without a limit, after the run's. */
+  receive(seconds?: number): Promise<Buffer | null>
+  /** Seconds since the run began. */
+  now(): number
+}
+
+export const datagram = async <T>(
+  trace: Trace,
+  operation: Operation,
+  address: string,
+  port: number,
+  words: (peer: Datagrams, note: Note) => Promise<T>,
+): Promise<T | null> => {
+  const bytes = { sent: 0, received: 0 }
+  const meter: Meter = () => ({ ...bytes })
+  return trace.step(operation, meter, async note => {
+    refuse(trace, address)
+    // Neither CONNECT nor SOCKS5 as we speak it carries UDP.
+    if (trace.options.proxy) throw new Failed('proxy_failed')
+    const socket = createSocket(isIP(address) === 6 ? 'udp6' : 'udp4')
+    const closed = new Promise<void>(resolve => socket.once('close', resolve))
+    let open = true
+    const destroy = (): void => {
+      if (open) socket.close()
+      open = false
+    }
+    trace.keep({ destroy, closed }, meter)
+    try {
+      await connected(socket, address, port)
+    } catch (error) {
+      throw agentsOwn(error, address)
+    }
+    trace.connected = address
+    return words(
+      peerOf(socket, bytes, () => trace.now()),
+      note,
+    )
+  })
+}
+
+const connected = (socket: Socket, address: string, port: number): Promise<void> =>
+  new Promise((resolve, reject) => {
+    socket.once('error', reject)
+    socket.connect(port, address, () => {
+      socket.off('error', reject)
+      resolve()
+    })
+  })
+
+const peerOf = (socket: Socket, bytes: { sent: number; received: number }, now: () => number): Datagrams => {
+  const waiting: Buffer[] = []
+  let trouble: Error | null = null
+  let wake = (): void => {}
+  socket.on('error', error => {
+    trouble ??= error
+    wake()
+  })
+  socket.on('close', () => wake())
+  socket.on('message', message => {
+    bytes.received += message.length
+    if (waiting.length < MAX_WAITING) waiting.push(message)
+    wake()
+  })
+  return {
+    now,
+    send: message => {
+      bytes.sent += message.length
+      // An ICMP refusal comes back as an error of a later send or of the socket.
+      socket.send(message, error => {
+        if (error) socket.emit('error', error)
+      })
+    },
+    receive: async seconds => {
+      if (waiting.length === 0 && trouble === null) {
+        await new Promise<void>(resolve => {
+          const timer = seconds === undefined ? undefined : setTimeout(resolve, seconds * 1000)
+          wake = () => {
+            clearTimeout(timer)
+            resolve()
+          }
+        })
+      }
+      const next = waiting.shift()
+      if (next) return next
+      if (trouble) throw trouble
+      return null
+    },
+  }
+}

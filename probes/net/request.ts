@@ -1,0 +1,111 @@
+import { Client, type Dispatcher } from 'undici'
+import { Failed } from './classify.ts'
+import type { Stream } from './stream.ts'
+import type { Trace } from './trace.ts'
+
+/** Most bytes of an answer's head. */
+const MAX_HEAD = 16_384
+
+export type Question = {
+  scheme: 'http' | 'https'
+  host: string
+  port: number
+  method: 'GET' | 'HEAD' | 'POST'
+  path: string
+  headers: Readonly<Record<string, string>>
+  body?: Uint8Array
+  /** Bytes of the answer's body that are read; what lies beyond is left on the socket. */
+  limit: number
+}
+
+/** An HTTP answer. It never leaves the probe: `judge` turns it into numbers and ids. */
+export type Answer = {
+  status: number
+  /** Names in lower case; of a repeated header the first. */
+  headers: Readonly<Record<string, string>>
+  body: Buffer
+  /** The body was longer than what was read. */
+  cut: boolean
+  /** Id of the known block page it is, set by `judge`. */
+  mark?: string
+}
+
+/** One exchange over an open stream. undici speaks HTTP/1.1 on the socket we opened, traced and checked. */
+export const request = (
+  trace: Trace,
+  stream: Stream,
+  question: Question,
+  judge: (answer: Answer) => void,
+): Promise<Answer | null> =>
+  trace.step('http_round_trip', stream.meter, async note => {
+    const start = trace.now()
+    const answer = await exchange(stream, question, trace.signal, status => {
+      note.duration = trace.now() - start
+      note.code = status
+    })
+    try {
+      judge(answer)
+    } finally {
+      if (answer.mark) note.mark = answer.mark
+    }
+    return answer
+  })
+
+/** The exchange without a Step, for protocols carried in HTTP. `onHead` is called when status and headers are here. */
+export const exchange = async (
+  stream: Stream,
+  question: Question,
+  signal: AbortSignal,
+  onHead: (status: number) => void,
+): Promise<Answer> => {
+  const { scheme, host, port, method, path, headers, body, limit } = question
+  const client = new Client(`${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}`, {
+    connect: oneSocket(stream),
+    maxHeaderSize: MAX_HEAD,
+    // The run's own limit holds.
+    headersTimeout: 0,
+    bodyTimeout: 0,
+  })
+  try {
+    const answer = await client.request({ method, path, headers: { ...headers }, signal, ...(body ? { body } : {}) })
+    onHead(answer.statusCode)
+    return { status: answer.statusCode, headers: firstOf(answer.headers), ...(await readBody(answer.body, limit)) }
+  } finally {
+    client.destroy().catch(() => {})
+  }
+}
+
+/** undici's connector, giving our open socket once: a lost connection must not be opened again behind our back. */
+const oneSocket = (stream: Stream) => {
+  let left: Stream['socket'] | null = stream.socket
+  return (_: unknown, done: (...result: [Error, null] | [null, Stream['socket']]) => void): void => {
+    const socket = left
+    left = null
+    // undici needs the answer in a later turn.
+    setImmediate(() => (socket && !socket.destroyed ? done(null, socket) : done(new Failed('eof_error'), null)))
+  }
+}
+
+const firstOf = (headers: Record<string, string | string[] | undefined>): Record<string, string> =>
+  Object.fromEntries(
+    Object.entries(headers).flatMap(([name, value]) => {
+      const first = Array.isArray(value) ? value[0] : value
+      return first === undefined ? [] : [[name.toLowerCase(), first]]
+    }),
+  )
+
+const readBody = async (
+  body: Dispatcher.ResponseData['body'],
+  limit: number,
+): Promise<{ body: Buffer; cut: boolean }> => {
+  // Leaving the loop destroys the body, and undici reports that on the body itself.
+  body.on('error', () => {})
+  const pieces: Buffer[] = []
+  let length = 0
+  for await (const piece of body as AsyncIterable<Buffer>) {
+    pieces.push(piece)
+    length += piece.length
+    if (length > limit) break
+  }
+  return { body: Buffer.concat(pieces).subarray(0, limit), cut: length > limit }
+}
