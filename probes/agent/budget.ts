@@ -19,7 +19,9 @@ export interface Budget {
   charge(bytes: number): void
   /** Bytes that can be granted now; negative while in debt. */
   left(): number
+  /** Keeps it over a restart; `lastSaved` is then when that was (`mono`), where it was in this boot. */
   save(): Promise<void>
+  readonly lastSaved: number | null
 }
 
 /** What the headers of IP, TCP and UDP and retransmissions add (reference detection.md §5.1). */
@@ -41,6 +43,7 @@ const BURST = 1 / 12
 
 export class Bucket implements Budget {
   readonly perDay: number
+  lastSaved: number | null = null
   private readonly mono: () => number
   private tokens: number
   private at: number
@@ -93,6 +96,7 @@ export const openBudget = async (file: string, perDay: number, clock: Clock, boo
   const away = kept ? (kept.boot === boot ? clock.mono() - kept.mono : clock.wall() - kept.wall) : 0
   const flowed = (Math.max(0, away) * perDay * (1 - BURST)) / DAY
   const bucket = new Bucket(perDay, clock.mono, kept ? kept.tokens + flowed : undefined)
+  bucket.lastSaved = kept?.boot === boot && kept.mono <= clock.mono() ? kept.mono : null
   bucket.save = async () => {
     const now: Kept = { tokens: Math.round(bucket.left()), wall: clock.wall(), mono: clock.mono(), boot }
     // Renamed whole but not synced: what a power loss takes is a minute's worth at most, and flash lives longer.

@@ -28,8 +28,8 @@ export interface Spool {
   append(measurement: Unnumbered): Promise<boolean>
   /** Writes now what is gathered. */
   flush(): Promise<void>
-  /** The oldest batches that wait, in order: at most `count`, and at most `bytes` of batch bytes, but at least one. */
-  peek(count: number, bytes: number): Promise<Batch[]>
+  /** The oldest batches that wait, in order: at most `count`, and at most `bytes` of batch bytes, but at least one; without `except`. */
+  peek(count: number, bytes: number, except?: ReadonlySet<string>): Promise<Batch[]>
   /** The server has the batch durably: forget it. An unknown id is nothing to do. */
   acknowledge(id: string): Promise<void>
   /** The server will never take the batch: set it aside (`refused/`, the newest 20) and count it. */
@@ -136,12 +136,13 @@ class DiskSpool implements Spool {
     })
   }
 
-  peek(count: number, bytes: number): Promise<Batch[]> {
+  peek(count: number, bytes: number, except?: ReadonlySet<string>): Promise<Batch[]> {
     return this.serially(async () => {
       await this.dropOld()
       const batches: Batch[] = []
       let total = 0
       for (const [segment, found] of this.waiting()) {
+        if (except?.has(found.id)) continue
         if (batches.length && (batches.length >= count || total + found.length > bytes)) break
         const batch = await this.load(segment, found)
         if (batch) batches.push(batch)
@@ -358,12 +359,9 @@ class DiskSpool implements Spool {
 
   private async load(segment: Segment, found: Found): Promise<Batch | null> {
     const bytes = Buffer.alloc(found.length)
-    const handle = await open(this.file(segment.number), 'r')
-    try {
-      await handle.read(bytes, 0, found.length, found.at)
-    } finally {
-      await handle.close()
-    }
+    const handle = await open(this.file(segment.number), 'r').catch(() => null)
+    await handle?.read(bytes, 0, found.length, found.at).catch(() => {})
+    await handle?.close()
     if (!intact(bytes, found)) {
       this.state.dropped.damaged += countOf(found)
       await this.settle(found.id)

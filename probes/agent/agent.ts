@@ -1,0 +1,310 @@
+import { join } from 'node:path'
+import { outcome } from '../../measurement/judge/outcome.ts'
+import manifest from '../../package.json' with { type: 'json' }
+import type { Measure } from '../probe.ts'
+import { openBudget } from './budget.ts'
+import { type Catalogue, openCatalogue } from './catalogue.ts'
+import { bootName, type Clock, systemClock } from './clock.ts'
+import type { AgentConfig } from './config.ts'
+import { privateFolder } from './files.ts'
+import { openIdentity } from './identity.ts'
+import { holdFolder } from './lock.ts'
+import { Gauges, serveMetrics } from './metrics.ts'
+import { Reporter } from './reporter.ts'
+import { type Made, make } from './run.ts'
+import { type Planned, Schedule } from './schedule.ts'
+import { scrub } from './scrub.ts'
+import { type DropReason, openSpool } from './spool.ts'
+import { direct, type Way } from './transport.ts'
+import { familiesHere, networkNow, vantageFinder } from './vantage.ts'
+
+export const SOFTWARE = `peyk/${manifest.version}`
+
+export type AgentOptions = {
+  config: AgentConfig
+  measure: Measure
+  /** Where lines for people go; stderr unless told. */
+  log?: (line: string) => void
+  /** For tests and labs. */
+  clock?: Clock
+  network?: () => string
+  way?: Way
+  backoff?: { first: number; most: number }
+  reportSeconds?: number
+}
+
+export type RunningAgent = {
+  /** Ends within three seconds: running probes are given up, what was measured is durable. */
+  stop(): Promise<void>
+  status(): object
+  metricsPort: number | null
+  /** Resolves when stopped; rejects when a bug stopped it. */
+  done: Promise<void>
+}
+
+/** A measurement is on disk at most this much later, in seconds: one fsync for many spares the flash. */
+const FLUSH_SECONDS = 30
+/** Seconds the parts have to end when the agent is stopped. */
+const GRACE = 2
+const BACKOFF = { first: 10, most: 3_600 }
+/** Seconds between reports to a server on this machine: nothing is spared there, and people look at the page. */
+const LOCAL_REPORT_SECONDS = 5
+
+type Parts = Awaited<ReturnType<typeof openParts>>
+
+const openParts = async ({ config, clock = systemClock, log = toStderr, ...options }: AgentOptions) => {
+  const folder = await privateFolder(config.folder)
+  const release = await holdFolder(folder)
+  const identity = await openIdentity(folder)
+  const boot = bootName(identity.keyed)
+  const keeper = await openCatalogue(join(folder, 'catalogue.jose'), config.releaseKey, config.loopback)
+  const budget = await openBudget(join(folder, 'budget.json'), config.profile.bytesPerDay, clock, boot)
+  const spool = await openSpool(join(folder, 'spool'), {
+    ...config.spool,
+    flushSeconds: FLUSH_SECONDS,
+    mono: clock.mono,
+  })
+  const way = options.way ?? direct(config.server)
+  const gauges = new Gauges()
+  const { profile, unusual, loopback, apps } = config
+  const consent = { unusual, loopback, apps }
+  const schedule = new Schedule(
+    { profile, budget, consent, ...(budget.lastSaved === null ? {} : { lastActive: budget.lastSaved }) },
+    clock.mono(),
+  )
+  const network = options.network ?? networkNow
+  const vantage = vantageFinder(config.vantage)
+  return { config, clock, log, release, identity, boot, keeper, budget, spool, way, gauges, schedule, network, vantage }
+}
+
+const toStderr = (line: string): void => void process.stderr.write(`peyk agent: ${line}\n`)
+
+/** Composes an agent and starts it. Throws `SettingsError` or `FolderInUse` where it cannot run. */
+export const startAgent = async (options: AgentOptions): Promise<RunningAgent> => {
+  const parts = await openParts(options)
+  const agent = new Agent(parts, options)
+  const page = parts.config.metrics && (await agent.serve(parts.config.metrics))
+  const done = agent.run().finally(() => page?.close())
+  done.catch(() => {}) // Whoever wants to know awaits `done`; stop() tells nothing new.
+  return {
+    stop: () => agent.stop().then(() => done.catch(() => {})),
+    status: () => agent.status(),
+    metricsPort: page?.port ?? null,
+    done,
+  }
+}
+
+class Agent {
+  private readonly parts: Parts
+  private readonly measure: Measure
+  private readonly reporter: Reporter
+  private readonly abort = new AbortController()
+  private wake: (() => void) | null = null
+  private readonly faulty = new Set<string>()
+  private rounds = 0
+  private line: 'unknown' | 'up' | 'down' = 'unknown'
+  private last: object | null = null
+  private onNetwork: string
+
+  constructor(parts: Parts, options: AgentOptions) {
+    this.parts = parts
+    this.measure = options.measure
+    this.onNetwork = parts.network()
+    const { config, clock, schedule, gauges } = parts
+    const local = /^(127\.|localhost$|\[::1\]$)/.test(config.server.hostname)
+    this.reporter = new Reporter({
+      ...parts,
+      server: config.server,
+      software: SOFTWARE,
+      code: config.code,
+      file: join(config.folder, 'enrolled.json'),
+      interval: options.reportSeconds ?? (local ? LOCAL_REPORT_SECONDS : config.profile.report),
+      backoff: options.backoff ?? (local ? { first: 1, most: 60 } : BACKOFF),
+      charge: bytes => local || parts.budget.charge(bytes),
+      onCatalogue: catalogue => this.adopt(catalogue),
+      onRequests: (targets, expires) => {
+        schedule.request(targets, expires, clock.mono())
+        this.wake?.()
+      },
+      onOutcome: result => gauges.add('peyk_agent_reports_total', { outcome: result }),
+    })
+    const kept = parts.keeper.current()
+    if (kept) this.adopt(kept)
+  }
+
+  async serve(where: { host: string; port: number }) {
+    const pages = { metrics: () => this.metrics(), status: () => this.status() }
+    return serveMetrics(where, pages).catch(async error => {
+      await this.close()
+      const { code } = error as NodeJS.ErrnoException
+      throw new Error(`PEYK_METRICS_PORT: cannot listen on ${where.host}:${where.port} (${code}): choose another port.`)
+    })
+  }
+
+  async run(): Promise<void> {
+    const { signal } = this.abort
+    const { config, log, identity } = this.parts
+    log(
+      `key ${identity.thumbprint.slice(0, 8)}…, reports to ${config.server.host}, ${config.profile.bytesPerDay / 1e6} MB a day`,
+    )
+    if (!this.parts.keeper.current()) log('no catalogue yet: nothing is measured until the server gives one')
+    const work = [this.measureUntil(signal), this.reporter.run(signal)].map(part =>
+      part.catch(error => {
+        this.abort.abort()
+        throw error
+      }),
+    )
+    const ended = Promise.allSettled(work)
+    await new Promise(resolve => signal.addEventListener('abort', resolve, { once: true }))
+    await Promise.race([ended, new Promise(resolve => setTimeout(resolve, GRACE * 1000).unref())])
+    await this.close()
+    await Promise.all(work.map(part => Promise.race([part, Promise.resolve()])))
+  }
+
+  async stop(): Promise<void> {
+    this.abort.abort()
+    this.wake?.()
+  }
+
+  private async close(): Promise<void> {
+    const { spool, budget, way, release } = this.parts
+    await spool.close()
+    await budget.save()
+    await way.close()
+    await release()
+  }
+
+  private adopt(catalogue: Catalogue): void {
+    const { schedule, clock, log } = this.parts
+    const apps = catalogue.apps.map(app => ({ ...app, targets: app.targets.filter(({ id }) => !this.faulty.has(id)) }))
+    schedule.adopt({ apps, forbidden: catalogue.forbidden }, clock.mono())
+    const targets = apps.reduce((total, app) => total + app.targets.length, 0)
+    const passed = catalogue.unknown ? `, ${catalogue.unknown} too new for this program` : ''
+    log(`catalogue ${catalogue.version}: ${targets} targets of ${apps.length} apps${passed}`)
+    this.wake?.()
+  }
+
+  private async measureUntil(signal: AbortSignal): Promise<void> {
+    const { schedule, clock } = this.parts
+    while (!signal.aborted) {
+      const wait = schedule.nextRound() - clock.mono()
+      if (wait <= 0) await this.round(signal)
+      else await this.pause(Math.min(wait, 60))
+    }
+  }
+
+  private async pause(seconds: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const timer = setTimeout(resolve, seconds * 1000)
+    this.wake = resolve
+    await promise
+    clearTimeout(timer)
+  }
+
+  private async round(signal: AbortSignal): Promise<void> {
+    const { schedule, clock, spool, budget, config, keeper, vantage, network, gauges } = this.parts
+    const catalogue = keeper.current()
+    if (network() !== this.onNetwork) {
+      this.onNetwork = network()
+      this.reporter.retry()
+    }
+    const { country } = await vantage()
+    const place = { country, role: this.reporter.role(), families: familiesHere(config.loopback) }
+    const { runs, skipped } = schedule.plan(clock.mono(), place)
+    if (skipped) gauges.add('peyk_agent_skipped_total', { reason: 'budget' }, skipped)
+    if (!runs.length || !catalogue) return
+    const queue = [...runs]
+    const tally = { measured: 0, answered: 0, own: 0 }
+    const worker = async () => {
+      for (let one = queue.shift(); one; one = queue.shift()) await this.one(one, catalogue, signal, tally)
+    }
+    await Promise.all(Array.from({ length: config.profile.concurrency }, worker))
+    await spool.flush()
+    await budget.save()
+    this.rounds++
+    this.last = { at: new Date(clock.wall() * 1000).toISOString(), ...tally, skipped }
+    if (!signal.aborted) this.tellLine(tally)
+    this.reporter.nudge()
+  }
+
+  private async one(
+    planned: Planned,
+    catalogue: Catalogue,
+    signal: AbortSignal,
+    tally: { measured: number; answered: number; own: number },
+  ) {
+    const { schedule, clock, spool, config } = this.parts
+    const made: Made = signal.aborted
+      ? { kind: 'discarded', reason: 'stopped', connected: null, bytes: 0 }
+      : await make(planned, {
+          ...this.parts,
+          measure: this.measure,
+          software: SOFTWARE,
+          loopback: config.loopback,
+          catalogue,
+          signal,
+        })
+    schedule.ended(planned, clock.mono(), made.connected, made.bytes)
+    if (made.kind === 'measured') {
+      const { answered, counts } = outcome(planned.target.kind, made.measurement.steps)
+      tally.measured++
+      if (answered) tally.answered++
+      if (!counts) tally.own++
+      const label = answered ? 'answered' : counts ? 'failed' : 'own'
+      this.parts.gauges.add('peyk_agent_measurements_total', { app: planned.app, outcome: label })
+      void spool.append(made.measurement)
+    } else this.notMade(planned, made)
+  }
+
+  private notMade({ target }: Planned, made: Exclude<Made, { kind: 'measured' }>): void {
+    const { gauges, log, keeper } = this.parts
+    gauges.add('peyk_agent_skipped_total', { reason: made.kind === 'fault' ? 'fault' : made.reason })
+    if (made.kind !== 'fault') return
+    // A bug of ours. Were it to stop the agent, a network that provokes it could silence every agent in it: the target rests.
+    log(`bug, please report; this target rests until the next start: ${scrub(made.fault)}`)
+    this.faulty.add(target.id)
+    const catalogue = keeper.current()
+    if (catalogue) this.adopt(catalogue)
+  }
+
+  private tellLine({ measured, answered }: { measured: number; answered: number }): void {
+    if (!measured) return
+    const line = answered ? 'up' : 'down'
+    if (line !== this.line && !(line === 'up' && this.line === 'unknown')) {
+      this.parts.log(
+        line === 'down' ? 'nothing answers, the controls neither: this line is down' : 'the line is up again',
+      )
+    }
+    this.line = line
+  }
+
+  status(): object {
+    const { keeper, spool, budget, schedule, clock, config } = this.parts
+    const catalogue = keeper.current()
+    return {
+      software: SOFTWARE,
+      vantage: config.vantage,
+      line: this.line,
+      catalogue: catalogue && { version: catalogue.version, expires: catalogue.expires, unknown: catalogue.unknown },
+      rounds: this.rounds,
+      last: this.last,
+      next: Math.max(0, Math.round(schedule.nextRound() - clock.mono())),
+      budget: { left: Math.round(budget.left()), perDay: budget.perDay },
+      spool: spool.status(),
+      ledger: spool.ledger(),
+      delivery: this.reporter.status(),
+    }
+  }
+
+  private metrics(): string {
+    const { gauges, spool, budget } = this.parts
+    const { measurements, bytes, dropped } = spool.status()
+    gauges.set('peyk_agent_spool_measurements', {}, measurements)
+    gauges.set('peyk_agent_spool_bytes', {}, bytes)
+    gauges.set('peyk_agent_budget_bytes', {}, Math.round(budget.left()))
+    for (const [reason, lost] of Object.entries(dropped) as [DropReason, number][]) {
+      gauges.set('peyk_agent_dropped_total', { reason }, lost)
+    }
+    return gauges.text()
+  }
+}

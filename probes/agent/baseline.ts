@@ -1,0 +1,151 @@
+import { parseArgs, styleText } from 'node:util'
+import type { App } from '../../measurement/app.ts'
+import { failure } from '../../measurement/failure.ts'
+import type { Step } from '../../measurement/step.ts'
+import type { Target } from '../../measurement/target.ts'
+import type { Measure, Run } from '../probe.ts'
+import { familiesHere } from './vantage.ts'
+
+/** One line of the baseline: what a target answered, from here, now. */
+export type Line = {
+  app: string
+  target: string
+  feature: string
+  kind: string
+  steps: Step[]
+  failure: string | null
+  /** Whether the answer is the healthy one. */
+  expected: boolean
+  origin_proof: Run['origin_proof']
+}
+
+export type BaselineOptions = {
+  apps: readonly App[]
+  measure: Measure
+  /** Only these apps; all where empty. */
+  only: readonly string[]
+  loopback?: boolean
+  concurrency?: number
+  progress?: (done: number, of: number) => void
+  signal?: AbortSignal
+}
+
+export const baselineUsage = `peyk baseline [APP…] [--json]             measure every target of the catalogue once from here, one at a time per address
+Exit codes: 0 every deciding target answered as expected, 1 some did not, 2 wrong usage, 3 nothing answered: this line is down.
+`
+
+/** Measures every ordinary target once; one at a time per address, some addresses at the same time. */
+export const baseline = async (options: BaselineOptions): Promise<Line[]> => {
+  const { apps, measure, only, loopback = false, concurrency = 8, progress, signal } = options
+  const families = familiesHere(loopback)
+  const wanted = apps
+    .filter(({ id, status }) => status === 'measured' && (!only.length || only.includes(id)))
+    .flatMap(app => app.targets.map(target => ({ app: app.id, target })))
+    .filter(({ target }) => target.risk === 'ordinary' && families.has(target.family))
+  const queues = Map.groupBy(wanted, ({ target }) => target.host)
+  const waiting = [...queues.values()]
+  const lines = new Map<Target, Line>()
+  const worker = async () => {
+    for (let queue = waiting.shift(); queue; queue = waiting.shift()) {
+      for (const { app, target } of queue) {
+        if (signal?.aborted) return
+        lines.set(target, lineOf(app, target, await measure(target, { loopback, ...(signal ? { signal } : {}) })))
+        progress?.(lines.size, wanted.length)
+      }
+    }
+  }
+  await Promise.all(Array.from({ length: concurrency }, worker))
+  return wanted.flatMap(({ target }) => lines.get(target) ?? [])
+}
+
+const lineOf = (app: string, target: Target, run: Run): Line => ({
+  app,
+  target: target.id,
+  feature: target.feature,
+  kind: target.kind,
+  steps: run.steps,
+  failure: run.failure,
+  expected: run.failure === null,
+  origin_proof: run.origin_proof,
+})
+
+const shortNames: Partial<Record<Step['operation'], string>> = {
+  tls_handshake: 'tls',
+  protocol_handshake: 'protocol',
+  http_round_trip: 'http',
+}
+
+const stepText = ({ operation, duration, failure: failed, code }: Step): string => {
+  const name = shortNames[operation] ?? operation
+  const time = `${Math.round(duration * 1000)} ms`
+  return `${name} ${time}${code === undefined ? '' : ` (${code})`}${failed ? ' ✗' : ''}`
+}
+
+/** A table for people: target, steps with timings, answer, as expected or not. */
+export const table = (lines: readonly Line[]): string => {
+  const rows = lines.map(line => [
+    line.expected ? 'ok' : 'no',
+    line.target,
+    line.steps.map(stepText).join(' · ') || '-',
+    line.failure ? `${line.failure}: ${failure(line.failure).sentence}` : 'as expected',
+  ])
+  const header = ['', 'target', 'steps', 'answer']
+  const widths = header.map((title, at) => Math.max(title.length, ...rows.map(row => row[at]!.length)))
+  const text = (row: readonly string[]) =>
+    row
+      .map((cell, at) => cell.padEnd(widths[at]!))
+      .join('  ')
+      .trimEnd()
+  const colour = (row: readonly string[]) =>
+    styleText(row[0] === 'ok' ? 'green' : 'red', text(row), { stream: process.stdout })
+  return [text(header), ...rows.map(colour)].join('\n')
+}
+
+const summary = (lines: readonly Line[]): string => {
+  const byApp = Map.groupBy(lines, ({ app }) => app)
+  return [...byApp]
+    .map(([app, all]) => `${app}: ${all.filter(({ expected }) => expected).length} of ${all.length} as expected`)
+    .join('\n')
+}
+
+/** `peyk baseline`: table or JSON on stdout, progress on stderr. Gives the exit code. */
+export const baselineCommand = async (
+  args: readonly string[],
+  {
+    apps,
+    measure,
+    say = text => void process.stdout.write(text),
+  }: { apps: readonly App[]; measure: Measure; say?: (text: string) => void },
+): Promise<number> => {
+  let only: string[]
+  let json: boolean
+  try {
+    const { values, positionals } = parseArgs({
+      args: [...args],
+      options: { json: { type: 'boolean' } },
+      allowPositionals: true,
+    })
+    only = positionals
+    json = values.json ?? false
+    const unknown = only.filter(id => !apps.some(app => app.id === id))
+    if (unknown.length)
+      throw new Error(`There is no app ${unknown.join(', ')}; there are ${apps.map(({ id }) => id).join(', ')}.`)
+  } catch (error) {
+    process.stderr.write(`${(error as Error).message}\n${baselineUsage}`)
+    return 2
+  }
+  const loopback = process.env['PEYK_LOOPBACK'] === 'yes'
+  const progress = (done: number, of: number) =>
+    process.stderr.write(process.stderr.isTTY ? `\r${done}/${of} ` : done === of ? `${of} targets\n` : '')
+  const lines = await baseline({ apps, measure, only, loopback, progress })
+  if (process.stderr.isTTY) process.stderr.write('\n')
+  say(json ? `${JSON.stringify(lines, null, 2)}\n` : `${table(lines)}\n\n${summary(lines)}\n`)
+  if (lines.length && lines.every(({ expected }) => !expected)) {
+    process.stderr.write('Nothing answered, the neutral controls neither: this line is down.\n')
+    return 3
+  }
+  const deciding = new Set(
+    apps.flatMap(({ targets }) => targets.filter(({ decides }) => decides === 'yes').map(({ id }) => id)),
+  )
+  return lines.some(({ target, expected }) => deciding.has(target) && !expected) ? 1 : 0
+}

@@ -1,0 +1,314 @@
+import { promisify } from 'node:util'
+import { gzip } from 'node:zlib'
+import { Type } from 'typebox'
+import { Value } from 'typebox/value'
+import { type Batch, MAX_REPORT_BYTES, Receipt, type Report } from '../../measurement/report.ts'
+import { type Catalogue, CatalogueRefused, type Keeper } from './catalogue.ts'
+import type { Clock } from './clock.ts'
+import { readJson, writeDurably } from './files.ts'
+import type { Identity } from './identity.ts'
+import type { Role } from './schedule.ts'
+import { scrub } from './scrub.ts'
+import type { Spool } from './spool.ts'
+import { type Answer, type Trouble, Unanswered, type Way } from './transport.ts'
+
+/** What came of one attempt to deliver (label of peyk_agent_reports_total). */
+export type DeliveryOutcome = 'stored' | 'refused' | 'redirected' | 'rejected' | 'busy' | Trouble
+
+export type ReporterOptions = {
+  way: Way
+  /** Who is spoken to; enrolment is remembered per server. */
+  server: URL
+  identity: Identity
+  spool: Spool
+  keeper: Keeper
+  clock: Clock
+  boot: string
+  software: string
+  /** One-time code of an invite. */
+  code: string | null
+  /** Remembers the enrolment. */
+  file: string
+  /** Seconds between reports, and the first and longest wait after trouble. */
+  interval: number
+  backoff: { first: number; most: number }
+  charge(bytes: number): void
+  onCatalogue(catalogue: Catalogue): void
+  onRequests(targets: readonly string[], expires: number): void
+  onOutcome(outcome: DeliveryOutcome): void
+  log(line: string): void
+}
+
+const Enrolled = Type.Object({ role: Type.Enum(['vantage', 'control', 'operator']), thumbprint: Type.String() })
+const Nonce = Type.Object({ nonce: Type.String({ minLength: 1, maxLength: 500 }), expires: Type.Number() })
+
+/** Most bytes of the server's answers. */
+const LIMIT = { small: 16_384, receipt: 2 ** 20, catalogue: 8 * 2 ** 20 }
+/** A report begins small and grows while the line carries it; batch bytes before compression. */
+const SIZE = { least: 32_768, first: 2 ** 18, most: MAX_REPORT_BYTES / 2 }
+const MAX_BATCHES = 100
+/** Seconds until a catalogue that was refused, or did not come, is asked for again. */
+const CATALOGUE_PAUSE = { first: 60, most: 6 * 3_600 }
+
+const compress = promisify(gzip)
+
+/** The server answered, and will not do it. `after`: seconds it asks us to wait. */
+class Declined extends Error {
+  readonly outcome: DeliveryOutcome
+  readonly status: number
+  readonly after: number
+  constructor({ status, headers, body }: Answer) {
+    super(`the server answered ${status}${problem(body)}`)
+    this.status = status
+    this.outcome = status >= 300 && status < 400 ? 'redirected' : status === 429 || status >= 500 ? 'busy' : 'rejected'
+    const after = Number(headers['retry-after'])
+    this.after = Number.isFinite(after) ? Math.min(Math.max(after, 0), 3_600) : 0
+  }
+}
+
+/** What an RFC 9457 problem says. */
+const problem = (body: Buffer): string => {
+  try {
+    const { detail, title } = JSON.parse(body.toString('utf8')) as { detail?: unknown; title?: unknown }
+    return `: ${scrub(String(detail ?? title ?? ''))}`
+  } catch {
+    return ''
+  }
+}
+
+const jsonOf = (body: Buffer): unknown => {
+  try {
+    return JSON.parse(body.toString('utf8'))
+  } catch {
+    return null
+  }
+}
+
+/**
+ * Carries batches to the server, and what the server says back. Trouble of any kind is counted, said in `status` and
+ * tried again later; nothing is thrown. A batch leaves the spool only by a receipt: `stored` forgets it, `refused` sets
+ * it aside. A report the server cannot take at all is tried batch by batch, and what fails alone is passed over.
+ */
+export class Reporter {
+  private readonly options: ReporterOptions
+  private enrolment: Role | null = null
+  private size = SIZE.first
+  private most = MAX_BATCHES
+  private readonly passedOver = new Set<string>()
+  private failures = 0
+  private waitAfter = 0
+  private catalogue = { at: 0, pause: CATALOGUE_PAUSE.first, wanted: 0, etag: '' }
+  private wake: (() => void) | null = null
+  private delivered = 0
+  private reports = 0
+  private trouble: string | null = null
+  private refusal: string | null = null
+  private clockOff: number | null = null
+
+  constructor(options: ReporterOptions) {
+    this.options = options
+  }
+
+  role(): Role {
+    return this.enrolment ?? 'vantage'
+  }
+
+  /** `trouble`: why nothing is delivered now. `refusal`: what was refused last. `clockOff`: seconds this clock is ahead of the server's. */
+  status() {
+    return {
+      enrolled: this.enrolment,
+      reports: this.reports,
+      delivered: this.delivered,
+      trouble: this.trouble,
+      refusal: this.refusal,
+      clockOff: this.clockOff,
+    }
+  }
+
+  /** Something waits in the spool: the first delivery of a start does not wait for its turn. */
+  nudge(): void {
+    if (this.reports === 0 && !this.failures) this.wake?.()
+  }
+
+  /** The machine is on another network: trouble of the old one says nothing of it. */
+  retry(): void {
+    if (this.failures) this.wake?.()
+  }
+
+  /** Delivers until `signal` aborts. */
+  async run(signal: AbortSignal): Promise<void> {
+    this.enrolment = await this.remembered()
+    while (!signal.aborted) {
+      const more = await this.attempt(signal)
+      this.options.charge(this.options.way.bytes())
+      const { interval, backoff } = this.options
+      const wait = this.failures
+        ? Math.max(this.waitAfter, Math.min(backoff.most, backoff.first * 2 ** (this.failures - 1)))
+        : interval
+      if (!more) await this.pause(wait * (0.75 + 0.5 * Math.random()), signal)
+    }
+  }
+
+  private pause(seconds: number, signal: AbortSignal): Promise<void> {
+    if (signal.aborted) return Promise.resolve()
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const timer = setTimeout(resolve, seconds * 1000)
+    this.wake = resolve
+    signal.addEventListener('abort', () => resolve(), { once: true })
+    return promise.finally(() => clearTimeout(timer))
+  }
+
+  /** One attempt; true where more waits to be sent at once. */
+  private async attempt(signal: AbortSignal): Promise<boolean> {
+    try {
+      await this.refreshCatalogue(signal)
+      const batches = await this.options.spool.peek(this.most, this.size, this.passedOver)
+      if (this.enrolment === null) await this.enrol(signal)
+      if (batches.length) await this.deliver(batches, signal)
+      this.failures = 0
+      this.waitAfter = 0
+      this.trouble = null
+      return batches.length > 0 && (await this.options.spool.peek(1, 1, this.passedOver)).length > 0
+    } catch (error) {
+      if (signal.aborted) return false
+      this.failed(error)
+      return false
+    }
+  }
+
+  private failed(error: unknown): void {
+    const outcome = error instanceof Unanswered ? error.trouble : error instanceof Declined ? error.outcome : null
+    if (!outcome) throw error // A bug, or a disk that cannot be read: not the network's.
+    this.failures++
+    this.waitAfter = error instanceof Declined ? error.after : 0
+    this.size = Math.max(SIZE.least, this.size / 2)
+    this.options.onOutcome(outcome)
+    const said = scrub((error as Error).message)
+    if (said !== this.trouble) this.options.log(`no delivery: ${said}; it goes on being tried`)
+    this.trouble = said
+  }
+
+  /** A proven POST: the nonce is fetched for it. A proof refused for its age is made anew once. */
+  private async post(path: string, body: Uint8Array, headers: Record<string, string>, signal: AbortSignal) {
+    for (let last = false; ; last = true) {
+      const said = await this.options.way.ask({ method: 'GET', path: '/v1/nonce', limit: LIMIT.small }, signal)
+      if (said.status !== 200) throw new Declined(said)
+      const answer = jsonOf(said.body)
+      if (!Value.Check(Nonce, answer)) throw new Unanswered('malformed', 'a nonce came that is none')
+      const proof = await this.options.identity.prove('POST', path, body, answer.nonce)
+      const ask = { method: 'POST' as const, path, body, headers: { ...headers, authorization: `Peyk ${proof}` } }
+      const response = await this.options.way.ask({ ...ask, limit: LIMIT.receipt }, signal)
+      if (response.status !== 401 || last) return response
+    }
+  }
+
+  private serverName(): string {
+    return this.options.identity.keyed(`server ${this.options.server.href}`).toString('hex').slice(0, 16)
+  }
+
+  private async remembered(): Promise<Role | null> {
+    type Kept = { server: string; role: Role }
+    const isKept = (value: unknown): value is Kept => typeof (value as Partial<Kept> | null)?.role === 'string'
+    const kept = await readJson(this.options.file, isKept)
+    return kept?.server === this.serverName() ? kept.role : null
+  }
+
+  private async enrol(signal: AbortSignal): Promise<void> {
+    const { identity, code, software } = this.options
+    const body = Buffer.from(JSON.stringify({ key: identity.publicKey, ...(code ? { code } : {}), software }))
+    const answer = await this.post('/v1/agents', body, { 'content-type': 'application/json' }, signal)
+    if (answer.status !== 200 && answer.status !== 201) throw new Declined(answer)
+    const said = jsonOf(answer.body)
+    if (!Value.Check(Enrolled, said) || said.thumbprint !== identity.thumbprint) {
+      throw new Unanswered('malformed', 'the answer to the enrolment is none')
+    }
+    this.enrolment = said.role
+    const kept = { server: this.serverName(), role: said.role }
+    await writeDurably(this.options.file, JSON.stringify(kept)).catch(() => {}) // A full disk: enrolled anew at the next start.
+    this.options.log(`enrolled as ${said.role}`)
+  }
+
+  private async deliver(batches: readonly Batch[], signal: AbortSignal): Promise<void> {
+    const { clock, boot, spool } = this.options
+    const report: Report = {
+      sent: { wall: clock.wall(), mono: clock.mono(), boot },
+      ledger: spool.ledger(),
+      batches: [...batches],
+    }
+    const body = await compress(JSON.stringify(report))
+    const headers = { 'content-type': 'application/json', 'content-encoding': 'gzip' }
+    const answer = await this.post('/v1/reports', body, headers, signal)
+    if (answer.status < 200 || answer.status > 299) return this.undelivered(batches, new Declined(answer))
+    const receipt = jsonOf(answer.body)
+    if (!Value.Check(Receipt, receipt)) throw new Unanswered('malformed', 'a receipt came that is none')
+    await this.receipted(batches, receipt)
+  }
+
+  private async receipted(batches: readonly Batch[], receipt: Receipt): Promise<void> {
+    const { spool, clock, keeper } = this.options
+    const sent = new Map(batches.map(batch => [batch.id, batch]))
+    let refused = false
+    for (const one of receipt.receipts) {
+      const batch = sent.get(one.id)
+      if (!batch) continue
+      sent.delete(one.id)
+      if (one.outcome === 'stored') {
+        await spool.acknowledge(one.id)
+        this.delivered += batch.last - batch.first + 1
+      } else {
+        refused = true
+        this.refusal = scrub(one.reason)
+        await spool.refuse(one.id, this.refusal)
+        this.options.log(`${batch.last - batch.first + 1} measurements were refused and set aside: ${this.refusal}`)
+      }
+    }
+    if (sent.size === batches.length) throw new Unanswered('malformed', 'a receipt names none of our batches')
+    this.reports++
+    this.options.onOutcome(refused ? 'refused' : 'stored')
+    this.size = Math.min(SIZE.most, this.size * 2)
+    this.most = MAX_BATCHES
+    this.clockOff = Math.round(clock.wall() - receipt.now)
+    if (receipt.catalogue > (keeper.current()?.version ?? 0)) this.catalogue.wanted = receipt.catalogue
+    // Lifetimes, not times: this machine's clock may be wrong.
+    for (const { target, expires } of receipt.requests) {
+      if (expires > receipt.now)
+        this.options.onRequests([target], clock.mono() + Math.min(expires - receipt.now, 86_400))
+    }
+  }
+
+  /** The report as a whole was not taken. */
+  private async undelivered(batches: readonly Batch[], declined: Declined): Promise<void> {
+    // 401, 403: perhaps the server forgot us; it is asked again at the next attempt.
+    if (declined.status === 401 || declined.status === 403) this.enrolment = null
+    else if ([400, 413, 415, 422].includes(declined.status)) {
+      // Something in it cannot be taken. Nothing is thrown away for that: a proxy on the way can say 400 too.
+      if (batches.length > 1) this.most = 1
+      else if (batches[0]) this.passedOver.add(batches[0].id)
+    }
+    throw declined
+  }
+
+  /** Fetches the catalogue where there is none, or the server named a newer one; what is no good is not asked for at once again. */
+  private async refreshCatalogue(signal: AbortSignal): Promise<void> {
+    const { keeper, clock } = this.options
+    const state = this.catalogue
+    const version = keeper.current()?.version ?? 0
+    if ((version > 0 && state.wanted <= version) || clock.mono() < state.at) return
+    const headers = state.etag ? { 'if-none-match': state.etag } : {}
+    const ask = { method: 'GET' as const, path: '/v1/catalogue', headers, limit: LIMIT.catalogue }
+    const answer = await this.options.way.ask(ask, signal)
+    state.at = clock.mono() + state.pause
+    state.pause = Math.min(CATALOGUE_PAUSE.most, state.pause * 2)
+    if (answer.status === 304) return
+    try {
+      if (answer.status !== 200) throw new CatalogueRefused(new Declined(answer).message)
+      state.etag = answer.headers['etag'] ?? ''
+      if (await keeper.offer(answer.body.toString('latin1'), clock.wall())) this.options.onCatalogue(keeper.current()!)
+      state.pause = CATALOGUE_PAUSE.first
+    } catch (error) {
+      if (!(error instanceof CatalogueRefused)) throw error
+      this.refusal = `catalogue: ${scrub(error.message)}`
+      this.options.log(`no new catalogue: ${scrub(error.message)}`)
+    }
+  }
+}

@@ -1,0 +1,109 @@
+import { type Dispatcher, Pool } from 'undici'
+
+/** One request to the server. `limit` is the most bytes an answer may have. */
+export type Ask = {
+  method: 'GET' | 'POST'
+  path: string
+  headers?: Record<string, string>
+  body?: Uint8Array
+  limit: number
+}
+export type Answer = { status: number; headers: Record<string, string>; body: Buffer }
+
+/**
+ * A way to the server: asks once, never follows a redirect, ends in time, and reads no more than the limit. It throws
+ * `Unanswered` and nothing else; HTTP statuses are answers. Direct now; proxies and Tor are other ways of this shape.
+ */
+export interface Way {
+  ask(ask: Ask, signal: AbortSignal): Promise<Answer>
+  /** Bytes on the wire since the last call, about: payload, headers, and a TLS handshake per connection. */
+  bytes(): number
+  close(): Promise<void>
+}
+
+export type Trouble = 'unreachable' | 'timeout' | 'malformed'
+
+/** No usable answer came. The message holds no address. */
+export class Unanswered extends Error {
+  override name = 'Unanswered'
+  readonly trouble: Trouble
+  constructor(trouble: Trouble, message: string) {
+    super(message)
+    this.trouble = trouble
+  }
+}
+
+/** Seconds: to connect, to the first byte and between two bytes, and for the whole exchange. A bad line needs them. */
+const CONNECT = 20
+const IDLE = 60
+const WHOLE = 300
+/** A TLS 1.3 handshake with a usual certificate chain, and TCP's own; plain TCP's own. */
+const HANDSHAKE_BYTES = { 'https:': 5_500, 'http:': 420 } as const
+const OVERHEAD = 1.08
+
+const troubleOf = (error: unknown): Unanswered => {
+  if (error instanceof Unanswered) return error
+  const { code = '', name = '' } = error as { code?: string; name?: string }
+  if (/TIMEOUT|ETIMEDOUT/.test(code) || name === 'TimeoutError') return new Unanswered('timeout', 'no answer in time')
+  if (/^HPE_|INVALID|RESPONSE/.test(code)) return new Unanswered('malformed', `not HTTP (${code})`)
+  return new Unanswered('unreachable', code || name || 'no connection')
+}
+
+const read = async ({ body, headers }: Dispatcher.ResponseData, limit: number): Promise<Buffer> => {
+  if (headers['content-encoding']) throw new Unanswered('malformed', 'an answer was compressed unasked')
+  const chunks: Buffer[] = []
+  let size = 0
+  for await (const chunk of body as AsyncIterable<Buffer>) {
+    size += chunk.length
+    if (size > limit) throw new Unanswered('malformed', `an answer is larger than ${limit} bytes`)
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks)
+}
+
+/** Straight to the server. No User-Agent and no name of ours is sent. */
+export const direct = (server: URL): Way => {
+  const scheme = server.protocol as 'https:' | 'http:'
+  const prefix = server.pathname.replace(/\/$/, '')
+  let bytes = 0
+  const pool = new Pool(server.origin, {
+    connections: 1,
+    connect: { timeout: CONNECT * 1000 },
+    headersTimeout: IDLE * 1000,
+    bodyTimeout: IDLE * 1000,
+    keepAliveTimeout: 20_000,
+    maxHeaderSize: 16_384,
+  })
+  pool.on('connect', () => {
+    bytes += HANDSHAKE_BYTES[scheme]
+  })
+  return {
+    ask: async ({ method, path, headers = {}, body, limit }, signal) => {
+      const whole = AbortSignal.any([signal, AbortSignal.timeout(WHOLE * 1000)])
+      bytes += 200 + JSON.stringify(headers).length + (body?.length ?? 0) * OVERHEAD
+      try {
+        const answer = await pool.request({
+          method,
+          path: prefix + path,
+          headers,
+          ...(body ? { body } : {}),
+          signal: whole,
+        })
+        const content = await read(answer, limit)
+        bytes += 300 + content.length * OVERHEAD
+        const single = Object.entries(answer.headers).flatMap(([name, value]) =>
+          typeof value === 'string' ? [[name, value] as const] : [],
+        )
+        return { status: answer.statusCode, headers: Object.fromEntries(single), body: content }
+      } catch (error) {
+        throw troubleOf(error)
+      }
+    },
+    bytes: () => {
+      const now = Math.ceil(bytes)
+      bytes = 0
+      return now
+    },
+    close: () => pool.destroy(),
+  }
+}
