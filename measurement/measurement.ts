@@ -75,7 +75,11 @@ export const Measurement = Type.Object(
       pattern: '^[a-z][a-z0-9-]{0,20}/[0-9A-Za-z.+-]{1,30}$',
       description: 'Program and version.',
     }),
-    catalogue: Type.Integer({ minimum: 0, description: 'Version of the catalogue the target was read from.' }),
+    catalogue: Type.Integer({
+      minimum: 0,
+      maximum: 2 ** 32 - 1,
+      description: 'Version of the catalogue the target was read from.',
+    }),
   },
   { additionalProperties: false },
 )

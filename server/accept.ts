@@ -3,7 +3,6 @@ import { Compile } from 'typebox/compile'
 import { outcome, RULE_VERSION } from '../measurement/judge/outcome.ts'
 import type { Measurement, Stored } from '../measurement/measurement.ts'
 import { type Batch, type Receipt, Report, type Request } from '../measurement/report.ts'
-import type { Feature } from '../measurement/target.ts'
 import type { Agent, Agents } from './agents.ts'
 import { openBatch, Refusal } from './batch.ts'
 import type { Commit } from './commit.ts'
@@ -14,6 +13,7 @@ import { prefixOf } from './locate/address.ts'
 import type { Locate } from './locate/locate.ts'
 import { type Placed, place } from './place.ts'
 import { Problem } from './problem.ts'
+import { type Touched, touch } from './rollup.ts'
 import { hmac, type Secrets } from './secrets.ts'
 import { toRow } from './store/rows.ts'
 
@@ -21,9 +21,6 @@ import { toRow } from './store/rows.ts'
 export const FRESH_SECONDS = 3_600
 /** Batches remembered as stored, so that one sent again after a lost receipt costs nothing. */
 const MOST_REMEMBERED = 50_000
-
-/** What became newly known: the windows of these places in [from, to] (Unix seconds, true time) are to be judged anew. */
-export type Touched = { app: string; feature: Feature; country: string; asn: number; from: number; to: number }
 
 export type AcceptParts = {
   agents: Agents
@@ -35,7 +32,8 @@ export type AcceptParts = {
   /** Seconds measurements are kept, or null for good. */
   retention: number | null
   catalogueVersion: () => number
-  touched: (touched: readonly Touched[]) => void
+  /** Told of the windows that durable rows fell into. */
+  touched: (touched: Touched) => void
   /** Targets this agent is asked to measure now. */
   requests: (agent: { thumbprint: string; role: Agent['role'] }) => Request[]
 }
@@ -86,7 +84,7 @@ export class Accept {
     }
     this.#count(rows)
     const touched = touchedBy(rows)
-    if (touched.length) this.#parts.touched(touched)
+    if (touched.size) this.#parts.touched(touched)
     return {
       receipts: opened.map(({ batch: { id }, outcome }) =>
         outcome instanceof Refusal ? { id, outcome: 'refused', reason: outcome.message } : { id, outcome: 'stored' },
@@ -193,18 +191,13 @@ const readReport = (body: Buffer): Report => {
   throw new Problem('bad-request', must, { field: `body${field}` })
 }
 
-const touchedBy = (rows: readonly Stored[]): Touched[] => {
-  const touched = new Map<string, Touched>()
-  for (const { app, feature, country, asn, at, offset } of rows) {
-    const key = `${app} ${feature} ${country} ${asn}`
-    const known = touched.get(key)
-    const placed = at + offset
-    if (known) {
-      known.from = Math.min(known.from, placed)
-      known.to = Math.max(known.to, placed)
-    } else touched.set(key, { app, feature, country, asn, from: placed, to: placed })
+/** The windows these rows fell into, by the same rounding as the store's `placed`. */
+const touchedBy = (rows: readonly Stored[]): Touched => {
+  const touched: Touched = new Map()
+  for (const { country, asn, at, offset } of rows) {
+    touch(touched, country, asn, (Math.round(at * 1000) + Math.round(offset * 1000)) / 1000)
   }
-  return [...touched.values()]
+  return touched
 }
 
 /** Tokens for the one-vote-per-prefix rules: same network same token, for a week, and no way back: the key is never written. */

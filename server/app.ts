@@ -6,6 +6,7 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import fastify, {
   type FastifyBaseLogger,
   type FastifyInstance,
+  type FastifyReply,
   type FastifyRequest,
   LogController,
   type RawReplyDefaultExpression,
@@ -84,6 +85,7 @@ export type App = FastifyInstance<
 /** The whole server, not yet listening: limits, the one authorisation hook, then every route in order. */
 export const buildServer = async (parts: AppParts) => {
   const { config, secrets, agents, nonces, meter, log } = parts
+  const refused = (reason: string) => meter.count('peyk_refused_total', { reason })
   const app = fastify({
     loggerInstance: log as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true }),
@@ -91,8 +93,11 @@ export const buildServer = async (parts: AppParts) => {
     bodyLimit: 64 * 1024,
     requestTimeout: slow.requestTimeout,
     keepAliveTimeout: slow.keepAliveTimeout,
-    http: { headersTimeout: slow.headersTimeout, maxHeaderSize: MOST_HEADER_BYTES },
+    http: { headersTimeout: slow.headersTimeout, maxHeaderSize: MOST_HEADER_BYTES, connectionsCheckingInterval: 2_000 },
     ajv: { customOptions: { removeAdditional: false, allErrors: false } },
+    frameworkErrors: (error, request, reply) => {
+      answerProblems(refused)(error, request as FastifyRequest, reply as FastifyReply)
+    },
     clientErrorHandler: (error, socket) => {
       // The default would log the packet. Where a response is under way the connection is past saving.
       if (socket.writable && error.code !== 'ECONNRESET') {
@@ -103,7 +108,6 @@ export const buildServer = async (parts: AppParts) => {
   }).withTypeProvider<TypeBoxTypeProvider>()
   app.server.maxConnections = MOST_CONNECTIONS
 
-  const refused = (reason: string) => meter.count('peyk_refused_total', { reason })
   app.setErrorHandler(answerProblems(refused))
   app.decorateRequest('identity', null)
 

@@ -4,7 +4,7 @@ import pino, { type DestinationStream, type Logger } from 'pino'
 import { CATALOGUE_VERSION } from '../measurement/catalogue.ts'
 import { RULE_VERSION } from '../measurement/judge/outcome.ts'
 import type { Request } from '../measurement/report.ts'
-import { Accept, type Touched } from './accept.ts'
+import { Accept } from './accept.ts'
 import { type Agent, Agents } from './agents.ts'
 import { type App, buildServer, type RouteLine } from './app.ts'
 import { Commit } from './commit.ts'
@@ -13,6 +13,7 @@ import { Exporter, type Meter, type PresentState, serveMetrics } from './exporte
 import { Facts } from './facts.ts'
 import { type Locate, openLocate } from './locate/locate.ts'
 import { Nonces } from './nonce.ts'
+import type { Touched } from './rollup.ts'
 import type { SignedCatalogue } from './routes/catalogue.ts'
 import { warningsOf } from './routes/health.ts'
 import { readSecrets } from './secrets.ts'
@@ -26,7 +27,7 @@ export type ServerParts = {
   /** Thumbprints admitted as `operator` at start: of the agent that runs beside this server. */
   operators?: readonly string[]
   /** Told after rows are durable, so that their windows are judged anew. */
-  touched?: (touched: readonly Touched[]) => void
+  touched?: (touched: Touched) => void
   presentState?: PresentState
   requests?: (agent: { thumbprint: string; role: Agent['role'] }) => Request[]
   /** Answers and page. */

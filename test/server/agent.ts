@@ -51,6 +51,13 @@ export class TestAgent {
     return new TestAgent(url, key, await calculateJwkThumbprint(key), privateKey)
   }
 
+  /** The same agent, at a server that has moved. */
+  at(url: string): TestAgent {
+    const moved = new TestAgent(url, this.key, this.thumbprint, this.#private)
+    moved.sequence = this.sequence
+    return moved
+  }
+
   async nonce(): Promise<string> {
     const response = await fetch(`${this.url}/v1/nonce`)
     return ((await response.json()) as { nonce: string }).nonce

@@ -1,4 +1,4 @@
-import { chmodSync, mkdtempSync, statSync } from 'node:fs'
+import { chmodSync, mkdtempSync, readFileSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
@@ -52,4 +52,11 @@ test('secrets are made once, readable by their owner alone, and refused when oth
   expect(statSync(join(folder, 'secret')).mode & 0o777).toBe(0o600)
   chmodSync(join(folder, 'secret'), 0o644)
   expect(() => readSecrets(folder)).toThrow(/others can read .*secret; run: chmod 600/)
+})
+
+test('docs/server.md has every setting, with its default', () => {
+  const page = readFileSync(join(import.meta.dirname, '../../docs/server.md'), 'utf8')
+  for (const [name, { default: fallback, text }] of Object.entries(settings)) {
+    expect(page).toContain(`| \`${name}\` | ${fallback && `\`${fallback}\``} | ${text} |`)
+  }
 })
