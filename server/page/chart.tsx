@@ -80,7 +80,7 @@ export function Lanes({ chart, country }: { chart: Chart; country: string }) {
         name={words.wholeCountry(format.country(country))}
         asn={undefined}
         points={whole.points}
-        axis={lanes.length === 0}
+        axis
       />
       {lanes.map(({ network, series }, index) => (
         <Lane

@@ -36,7 +36,7 @@ export function DegradationStrip({ degradations, range }: { degradations: readon
       {bars.map(({ item, left, width, row }) => (
         <li key={item.id} style={{ top: `${row * 1.6}rem`, left: percent(left), width: percent(width) }}>
           <a
-            class={`bar v-${item.verdict} ${item.state}`}
+            class={`bar v-${item.verdict} ${item.state} ${labelSide(left, width)}`}
             href={link({ ...home, finding: item.id })}
             title={item.sentence[address.language]}
           >
@@ -49,7 +49,7 @@ export function DegradationStrip({ degradations, range }: { degradations: readon
                 }}
               />
             ))}
-            <span class={left > 0.7 ? 'label at-end' : 'label'}>
+            <span class="label">
               <Shape verdict={item.verdict} /> {words.verdict[item.verdict]} ·{' '}
               <bdi>{item.networks.map(format.network).join(', ')}</bdi>
             </span>
@@ -59,6 +59,9 @@ export function DegradationStrip({ degradations, range }: { degradations: readon
     </ul>
   )
 }
+
+/** A label stands beside its bar, so that the teeth stay visible; over it only where neither side has room. */
+const labelSide = (left: number, width: number) => (left + width < 0.7 ? 'after' : left > 0.3 ? 'before' : 'over')
 
 /** When a degradation lasted, in words. */
 export function useSpanText(): (degradation: Degradation) => string {

@@ -28,8 +28,8 @@ export function formatIn(language: Language, words: Strings) {
   return {
     number,
     share: (ratio: number) => shares.format(ratio),
-    seconds: (duration: number) =>
-      new Intl.NumberFormat(locale, { maximumSignificantDigits: duration < 10 ? 2 : 3 }).format(duration),
+    duration: (duration: number) =>
+      `${new Intl.NumberFormat(locale, { maximumSignificantDigits: duration < 10 ? 2 : 3 }).format(duration)} ${words.second}`,
     network: (asn: number) => (asn === 0 ? words.thisLine : `AS${plain.format(asn)}`),
     country: (code: string) => (/^[A-Z]{2}$/.test(code) && code !== 'ZZ' ? (places.of(code) ?? code) : words.thisLine),
     list: (items: readonly string[]) => listing.format(items),

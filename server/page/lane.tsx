@@ -51,7 +51,7 @@ export function readout(
     `${format.instant(Date.parse(point.at))}: ${words.verdict[point.verdict]}`,
     point.layer && isTrouble(point.verdict) ? words.layer[point.layer] : '',
     `${share} ${interval}`.trim(),
-    time == null ? '' : `${words.operation[operation!]} ${format.seconds(time)} s`,
+    time == null ? '' : `${words.operation[operation!]} ${format.duration(time)}`,
     words.agents(point.agents, format.number(point.agents)),
     failure ? `${failure[0]} × ${format.number(failure[1])}` : '',
   ]

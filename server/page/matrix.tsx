@@ -76,7 +76,7 @@ export function Matrix({ arranged, whole, country }: Props) {
           </thead>
           <tbody>
             {lines.map((row, index) => (
-              <Line key={row.key} row={row} columns={columns} first={index === 0} />
+              <Line key={row.key} row={row} columns={columns} overview={country === null} first={index === 0} />
             ))}
           </tbody>
         </table>
@@ -98,10 +98,11 @@ export function Matrix({ arranged, whole, country }: Props) {
   )
 }
 
-function Line({ row, columns, first }: { row: Row; columns: readonly string[]; first: boolean }) {
-  const { address, words, format, link } = useView()
+type LineProps = { row: Row; columns: readonly string[]; overview: boolean; first: boolean }
+
+function Line({ row, columns, overview, first }: LineProps) {
+  const { words, format, link } = useView()
   const isCountry = row.asn === undefined
-  const overview = isCountry && address.country === null
   const name = isCountry
     ? overview
       ? format.country(row.country)

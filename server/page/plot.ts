@@ -9,7 +9,7 @@ import { type Shade, shade } from './shade.ts'
 
 /** Left of every plot there is room for the values, right of it some air: event and degradation strips keep to the same. */
 export const AXIS = 46
-export const AIR = 12
+export const AIR = 22
 
 export type Plotted = {
   points: readonly Point[]
@@ -161,12 +161,12 @@ export function plotLatency(host: HTMLElement, plotted: Plotted, operation: Oper
         {
           ...axis,
           splits: () => [0, niceBelow(most)],
-          values: (_, splits) => splits.map(value => plotted.format.seconds(value)),
+          values: (_, splits) => splits.map(value => plotted.format.duration(value)),
           grid: { stroke: rule, width: 1 },
           ticks: { show: false },
         },
       ],
-      series: [{}, { stroke, width: 1.5, points: { size: 4, fill: stroke, stroke }, gaps: () => [] }],
+      series: [{}, { stroke, width: 1.5, points: { size: 4, fill: stroke, stroke } }],
       hooks: base.hooks,
     },
     withBreaks(middles(plotted), times, (plotted.length * 3) / 1_000),
