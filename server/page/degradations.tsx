@@ -1,14 +1,14 @@
 import { windowsWithin } from '../../events/when.ts'
 import type { Degradation } from '../../measurement/answers.ts'
 import { home } from './address.ts'
-import type { Range } from './range.ts'
+import { type Range, secondsOf } from './range.ts'
 import { Shape, VerdictMark } from './shape.tsx'
 import { percent, placed } from './strip.ts'
 import { useView } from './view.tsx'
 
 export const spanOfDegradation = ({ onset, end }: Degradation, now: number): Range => ({
-  from: Date.parse(onset),
-  to: end === null ? now : Date.parse(end),
+  from: secondsOf(onset),
+  to: end === null ? now : secondsOf(end),
 })
 
 /** The parts of a degradation inside a range: all of it, or its recurring hours. */
@@ -50,8 +50,8 @@ export function DegradationStrip({ degradations, range }: { degradations: readon
               />
             ))}
             <span class="label">
-              <Shape verdict={item.verdict} /> {words.verdict[item.verdict]} ·{' '}
-              <bdi>{item.networks.map(format.network).join(', ')}</bdi>
+              <Shape verdict={item.verdict} /> {words.verdict[item.verdict]}
+              <bdi> · {item.networks.map(format.network).join(', ')}</bdi>
             </span>
           </a>
         </li>
@@ -67,10 +67,10 @@ const labelSide = (left: number, width: number) => (left + width < 0.7 ? 'after'
 export function useSpanText(): (degradation: Degradation) => string {
   const { words, format } = useView()
   return ({ onset, end }) => {
-    const start = format.instant(Date.parse(onset))
+    const start = format.instant(secondsOf(onset))
     return end === null
       ? words.degradations.since(start)
-      : words.degradations.span(start, format.instant(Date.parse(end)))
+      : words.degradations.span(start, format.instant(secondsOf(end)))
   }
 }
 

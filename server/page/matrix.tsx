@@ -27,6 +27,8 @@ export function Headline({ places, country }: { places: readonly Place[]; countr
       const app = country === null ? `${name}, ${format.country(place.country)}` : name
       return { key: `${place.country} ${place.app}`, place, app, inTrouble, total }
     })
+  if (rowsOf(places).length === 1 && rowsOf(places)[0]!.lineDown)
+    return <p class="line-is-down">{words.matrix.lineDown}</p>
   const fine = places.length > 0 && places.every(place => place.verdict === 'ok')
   return (
     <ul class="headline">
@@ -57,9 +59,10 @@ export function Matrix({ arranged, whole, country }: Props) {
   const lines = [...rowsOf(whole), ...arranged.rows]
   return (
     <>
-      <section class="scroller" aria-label={country === null ? words.matrix.countriesLabel : words.matrix.label}>
+      <div class="scroller">
         <table
           class="matrix"
+          // biome-ignore lint/a11y/noNoninteractiveElementToInteractiveRole: ARIA's grid pattern on its own element
           role="grid"
           aria-label={country === null ? words.matrix.countriesLabel : words.matrix.label}
           onKeyDown={onGridKey}
@@ -80,7 +83,7 @@ export function Matrix({ arranged, whole, country }: Props) {
             ))}
           </tbody>
         </table>
-      </section>
+      </div>
       {lines.length === 0 || (arranged.rows.length === 0 && address.find) ? (
         <p class="quiet">{words.matrix.notFound}</p>
       ) : null}
@@ -113,11 +116,16 @@ function Line({ row, columns, overview, first }: LineProps) {
       <th scope="row">
         {overview ? <a href={link({ country: row.country })}>{name}</a> : <bdi>{name}</bdi>}
         <small>
-          {!isCountry && row.name && <bdi>{format.network(row.asn!)} · </bdi>}
+          {!isCountry && row.name && (
+            <>
+              <bdi>{format.network(row.asn!)}</bdi>
+              {' · '}
+            </>
+          )}
           {words.agents(row.agents, format.number(row.agents))}
         </small>
       </th>
-      {row.lineDown && !isCountry ? (
+      {row.lineDown ? (
         <td colSpan={columns.length} class="line-down v-network_down">
           <span data-cell tabIndex={first ? 0 : -1}>
             <Shape verdict="network_down" /> {words.matrix.lineDown}
@@ -142,8 +150,9 @@ function Cell({ place, app, row, name, stop }: CellProps) {
   const title = `${appName(app, address.language)}, ${name}`
   if (place === undefined)
     return (
-      <span class="cell absent" data-cell tabIndex={tabIndex} aria-label={`${title}: ${words.nothingMeasured}`}>
-        –
+      <span class="cell absent" data-cell tabIndex={tabIndex}>
+        <span aria-hidden="true">–</span>
+        <span class="unseen">{`${title}: ${words.nothingMeasured}`}</span>
       </span>
     )
   const unsure = place.state === 'unconfirmed' && isTrouble(place.verdict)
@@ -182,11 +191,5 @@ function Breadth({ place }: { place: Place }) {
   const counts = countsOf(place)
   const total = counts.reduce((sum, [, count]) => sum + count, 0)
   const own = counts.find(([verdict]) => verdict === place.verdict)?.[1] ?? 0
-  return (
-    <>
-      {own === total
-        ? words.networksCount(total, format.number(total))
-        : `${format.number(own)} / ${format.number(total)}`}
-    </>
-  )
+  return <>{words.matrix.breadth(own, total, format.number(own), format.number(total))}</>
 }

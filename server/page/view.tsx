@@ -11,7 +11,7 @@ export type View = {
   address: Address
   words: Strings
   format: Format
-  /** Milliseconds at the last navigation: one present for the whole page. */
+  /** Unix seconds at the last navigation: one present for the whole page. */
   now: number
   /** The link to this view with some of it changed. */
   link: (change: Partial<Address>) => string
@@ -55,7 +55,7 @@ function current() {
   // Before anything is drawn: a page that turns round after its first paint jumps.
   document.documentElement.lang = address.language
   document.documentElement.dir = directionOf(address.language)
-  return { address, now: Date.now() }
+  return { address, now: Math.floor(Date.now() / 1_000) }
 }
 
 export function ViewProvider({ children }: { children: ComponentChildren }) {

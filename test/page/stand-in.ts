@@ -1,5 +1,5 @@
-import { createServer, type Server } from 'node:http'
 import { readFileSync } from 'node:fs'
+import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { extname, join } from 'node:path'
 import { loadEvents } from '../../events/load.ts'
@@ -16,8 +16,18 @@ export type World = 'kenya' | 'simulated' | 'empty' | 'line-down' | 'old'
 const HOUR = 3_600_000
 const day = (text: string) => Date.parse(text)
 const exams = [
-  { days: ['mon', 'tue', 'wed', 'thu', 'fri'] as ('mon' | 'tue' | 'wed' | 'thu' | 'fri')[], from: '08:00', to: '11:00', tz: 'Africa/Nairobi' },
-  { days: ['mon', 'tue', 'wed', 'thu', 'fri'] as ('mon' | 'tue' | 'wed' | 'thu' | 'fri')[], from: '14:00', to: '16:00', tz: 'Africa/Nairobi' },
+  {
+    days: ['mon', 'tue', 'wed', 'thu', 'fri'] as ('mon' | 'tue' | 'wed' | 'thu' | 'fri')[],
+    from: '08:00',
+    to: '11:00',
+    tz: 'Africa/Nairobi',
+  },
+  {
+    days: ['mon', 'tue', 'wed', 'thu', 'fri'] as ('mon' | 'tue' | 'wed' | 'thu' | 'fri')[],
+    from: '14:00',
+    to: '16:00',
+    tz: 'Africa/Nairobi',
+  },
 ]
 const block = { from: day('2023-11-08'), to: day('2023-11-25') }
 const kenya: [number, string, number][] = [
@@ -41,8 +51,13 @@ const NOW = Date.now()
 
 function point(world: World, app: string, asn: number, at: number, length: number): Point | null {
   const seed = hash(asn, at / 60_000, app.length)
-  const density = world === 'kenya' || world === 'old' ? (kenya.find(k => k[0] === asn)?.[2] ?? 0) * Math.min(length / HOUR, 20) : 1
-  if ((world === 'kenya' || world === 'old') && (app !== 'telegram' || at < day('2023-10-15') || at > day('2023-11-29'))) return null
+  const density =
+    world === 'kenya' || world === 'old' ? (kenya.find(k => k[0] === asn)?.[2] ?? 0) * Math.min(length / HOUR, 20) : 1
+  if (
+    (world === 'kenya' || world === 'old') &&
+    (app !== 'telegram' || at < day('2023-10-15') || at > day('2023-11-29'))
+  )
+    return null
   if (seed > density) return null
   if (world === 'simulated' && (at > NOW || at < NOW - 30 * 24 * HOUR)) return null
   let share = 1
@@ -50,7 +65,12 @@ function point(world: World, app: string, asn: number, at: number, length: numbe
   const inBlock = at >= block.from && at < block.to
   if (world === 'kenya' || world === 'old') {
     if (asn === 12455 && inBlock) share = 0
-    if ((asn === 33771 || asn === 37061) && inBlock && windowsWithin(exams, { from: at, to: at + 1 }).length > 0) share = 0
+    if (
+      (asn === 33771 || asn === 37061) &&
+      inBlock &&
+      windowsWithin(exams, { from: at / 1000, to: at / 1000 + 1 }).length > 0
+    )
+      share = 0
   } else if (app === 'telegram') {
     if (at > NOW - 4 * 24 * HOUR) share = asn % 3 === 0 ? 0.4 : 0
     else if (at > NOW - 9 * 24 * HOUR) verdict = 'throttled'
@@ -113,14 +133,28 @@ function reachability(world: World, at: number) {
   if (world !== 'empty')
     for (const app of apps) {
       const own = networksOf(world).flatMap(([asn, network]) => {
-        const found = Array.from({ length: 3 }, (_, i) => point(world, app, asn, Math.floor(at / HOUR - i) * HOUR, HOUR)).find(Boolean)
+        const found = Array.from({ length: 3 }, (_, i) =>
+          point(world, app, asn, Math.floor(at / HOUR - i) * HOUR, HOUR),
+        ).find(Boolean)
         return found ? [{ ...found, app, feature: 'text' as const, country, asn, network }] : []
       })
       places.push(...own)
-      if (own.length > 0) places.push({ ...wholeOf(own.map(({ asn: _, network: __, ...rest }) => rest)), app, feature: 'text', country })
+      if (own.length > 0)
+        places.push({ ...wholeOf(own.map(({ asn: _, network: __, ...rest }) => rest)), app, feature: 'text', country })
     }
-  const newest = world === 'empty' ? null : world === 'kenya' || world === 'old' ? '2023-11-22T09:00:00Z' : new Date(NOW).toISOString()
-  return { at: new Date(at).toISOString(), places, newest, countries: newest ? [{ country, newest }] : [], sources: world === 'empty' ? [] : sourcesOf(world) }
+  const newest =
+    world === 'empty'
+      ? null
+      : world === 'kenya' || world === 'old'
+        ? '2023-11-22T09:00:00Z'
+        : new Date(NOW).toISOString()
+  return {
+    at: new Date(at).toISOString(),
+    places,
+    newest,
+    countries: newest ? [{ country, newest }] : [],
+    sources: world === 'empty' ? [] : sourcesOf(world),
+  }
 }
 
 function series(world: World, query: URLSearchParams) {
@@ -137,23 +171,73 @@ function series(world: World, query: URLSearchParams) {
   }
   const networks = networksOf(world).map(([asn, network], i) => ({ asn, network, attempts: 1000 - i }))
   return {
-    app: query.get('app'), feature: 'text', country: query.get('country'), step: query.get('step'),
-    ...(asked === null ? { networks } : { asn: Number(asked) }), points, sources: sourcesOf(world),
+    app: query.get('app'),
+    feature: 'text',
+    country: query.get('country'),
+    step: query.get('step'),
+    ...(asked === null ? { networks } : { asn: Number(asked) }),
+    points,
+    sources: sourcesOf(world),
   }
 }
 
-const common = { app: 'telegram', feature: 'text', country: 'KE', state: 'confirmed', verdict: 'blocked', control: 'other networks of the country', known: '2023-11-09T06:00:00Z', revision: 3 } as const
+const common = {
+  app: 'telegram',
+  feature: 'text',
+  country: 'KE',
+  state: 'confirmed',
+  verdict: 'blocked',
+  control: 'other networks of the country',
+  known: '2023-11-09T06:00:00Z',
+  revision: 3,
+} as const
 const near = [{ id: 'ke-2023-11-08-telegram-exam-block', distance: 'P0D' }]
 const degradations: Degradation[] = [
-  { ...common, id: 'ke-jambonet', networks: [12455], layer: 'tcp', mechanism: 'drop', onset: '2023-11-08T05:00:00Z', end: '2023-11-24T15:00:00Z', recurring: null, share: 1, agents: 85, events: near,
-    sentence: { en: 'Telegram: blocked on Jambonet (AS12455) from 8 to 24 November 2023; 0 of 6 data centres answer (TCP timeout); other networks in Kenya reach it outside exam hours.', fa: 'تلگرام: از ۱۷ آبان تا ۳ آذر ۱۴۰۲ روی جامبونت (AS12455) مسدود بود؛ هیچ‌یک از ۶ مرکز داده پاسخ نمی‌دهد.' } },
-  { ...common, id: 'ke-safaricom', networks: [33771, 37061], layer: 'http', mechanism: 'protocol_filter', onset: '2023-11-08T05:00:00Z', end: '2023-11-24T13:00:00Z', recurring: exams, share: 1, agents: 210, events: near,
-    sentence: { en: 'Telegram: blocked on Safaricom (AS33771, AS37061) on weekdays 08:00–11:00 and 14:00–16:00 Nairobi time, 8 to 24 November 2023.', fa: 'تلگرام: در ساعت‌های امتحان روزهای هفته روی سافاریکام مسدود بود.' } },
+  {
+    ...common,
+    id: 'ke-jambonet',
+    networks: [12455],
+    layer: 'tcp',
+    mechanism: 'drop',
+    onset: '2023-11-08T05:00:00Z',
+    end: '2023-11-24T15:00:00Z',
+    recurring: null,
+    share: 1,
+    agents: 85,
+    events: near,
+    sentence: {
+      en: 'Telegram: blocked on Jambonet (AS12455) from 8 to 24 November 2023; 0 of 6 data centres answer (TCP timeout); other networks in Kenya reach it outside exam hours.',
+      fa: 'تلگرام: از ۱۷ آبان تا ۳ آذر ۱۴۰۲ روی جامبونت (AS12455) مسدود بود؛ هیچ‌یک از ۶ مرکز داده پاسخ نمی‌دهد.',
+    },
+  },
+  {
+    ...common,
+    id: 'ke-safaricom',
+    networks: [33771, 37061],
+    layer: 'http',
+    mechanism: 'protocol_filter',
+    onset: '2023-11-08T05:00:00Z',
+    end: '2023-11-24T13:00:00Z',
+    recurring: exams,
+    share: 1,
+    agents: 210,
+    events: near,
+    sentence: {
+      en: 'Telegram: blocked on Safaricom (AS33771, AS37061) on weekdays 08:00–11:00 and 14:00–16:00 Nairobi time, 8 to 24 November 2023.',
+      fa: 'تلگرام: در ساعت‌های امتحان روزهای هفته روی سافاریکام مسدود بود.',
+    },
+  },
 ]
 
-const types: Record<string, string> = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml' }
+const types: Record<string, string> = {
+  '.html': 'text/html; charset=utf-8',
+  '.js': 'text/javascript',
+  '.css': 'text/css',
+  '.svg': 'image/svg+xml',
+}
 // Stricter than helmet's default, which allows inline styles: what works here works there.
-const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
+const policy =
+  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
 
 export async function standIn(world: World): Promise<{ url: string; server: Server }> {
   await buildPageIfStale()
@@ -167,16 +251,27 @@ export async function standIn(world: World): Promise<{ url: string; server: Serv
     const at = (name: string) => (query.get(name) ? Date.parse(query.get(name)!) : undefined)
     if (url.pathname === '/v1/reachability') return say(reachability(world, at('at') ?? NOW))
     if (url.pathname === '/v1/series') return say(series(world, query))
-    if (url.pathname === '/v1/degradations') return say({ degradations: world === 'kenya' ? degradations : [], sources: sourcesOf(world) })
+    if (url.pathname === '/v1/degradations')
+      return say({ degradations: world === 'kenya' ? degradations : [], sources: sourcesOf(world) })
     if (url.pathname.startsWith('/v1/degradations/')) {
       const found = degradations.find(one => url.pathname.endsWith(`/${one.id}`))
       return found ? say(found) : say({ title: 'Not found', status: 404 }, 404)
     }
     if (url.pathname === '/v1/events')
-      return say({ events: select(events, { app: query.get('app') ?? undefined, country: query.get('country') ?? undefined, from: at('from'), to: at('to') }) })
+      return say({
+        events: select(events, {
+          app: query.get('app') ?? undefined,
+          country: query.get('country') ?? undefined,
+          from: at('from')! / 1000,
+          to: at('to')! / 1000,
+        }),
+      })
     const file = url.pathname === '/' || url.pathname.startsWith('/finding/') ? 'index.html' : url.pathname.slice(1)
     try {
-      response.writeHead(200, { 'content-type': types[extname(file)] ?? 'text/plain', 'content-security-policy': policy })
+      response.writeHead(200, {
+        'content-type': types[extname(file)] ?? 'text/plain',
+        'content-security-policy': policy,
+      })
       response.end(readFileSync(join(pageFolder, file)))
     } catch {
       response.writeHead(404).end()
