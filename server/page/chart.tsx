@@ -31,7 +31,7 @@ export function ChartView({ app, country }: { app: string; country: string }) {
       <div class="chart">
         <div>
           <Lanes chart={value} country={country} />
-          <DegradationList degradations={value.degradations} />
+          <DegradationList degradations={value.degradations} events={value.events} />
         </div>
         <Events chart={value} />
       </div>

@@ -1,6 +1,9 @@
+import type { PolicyEvent } from '../../events/event.ts'
+import { wording } from '../../events/select.ts'
 import { windowsWithin } from '../../events/when.ts'
 import type { Degradation } from '../../measurement/answers.ts'
 import { home } from './address.ts'
+import { distanceText } from './event-words.ts'
 import { type Range, secondsOf } from './range.ts'
 import { Shape, VerdictMark } from './shape.tsx'
 import { percent, placed } from './strip.ts'
@@ -74,8 +77,10 @@ export function useSpanText(): (degradation: Degradation) => string {
   }
 }
 
+type ListProps = { degradations: readonly Degradation[]; events: readonly PolicyEvent[] }
+
 /** Each degradation as its sentence, with what it was compared with and the events near its onset. */
-export function DegradationList({ degradations }: { degradations: readonly Degradation[] }) {
+export function DegradationList({ degradations, events }: ListProps) {
   const { address, words, link } = useView()
   const spanText = useSpanText()
   return (
@@ -98,10 +103,37 @@ export function DegradationList({ degradations }: { degradations: readonly Degra
                 {words.degradations.comparedWith(item.control)}{' '}
                 <a href={link({ ...home, finding: item.id })}>{words.degradations.open}</a>
               </p>
+              <Near degradation={item} events={events} />
             </li>
           ))}
         </ol>
       )}
     </section>
+  )
+}
+
+/** Events near the onset: beside it in time, which is all that is said. */
+export function Near({ degradation, events }: { degradation: Degradation; events: readonly PolicyEvent[] }) {
+  const { address, words, format, link } = useView()
+  const near = degradation.events.flatMap(({ id, distance }) => {
+    const event = events.find(one => one.id === id)
+    return event ? [{ event, distance }] : []
+  })
+  if (near.length === 0) return null
+  return (
+    <p class="meta">
+      {words.degradations.near}:
+      {near.map(({ event, distance }) => {
+        const title = wording(event.title, address.language)
+        return (
+          <span class="near" key={event.id}>
+            <a href={link({ event: event.id })}>
+              <bdi lang={title.language}>{title.text}</bdi>
+            </a>{' '}
+            ({distanceText(distance, { words, format })})
+          </span>
+        )
+      })}
+    </p>
   )
 }

@@ -32,7 +32,7 @@ export function EventStrip({ events, range }: { events: readonly PolicyEvent[]; 
   // What a measurement should see stands on top; then what takes away or gives back; the rest by time.
   const weight = (event: PolicyEvent) => (event.expect ? 0 : ['taking', 'giving'].includes(sortOf(event.kind)) ? 1 : 2)
   const ordered = [...events].sort((a, b) => weight(a) - weight(b))
-  const all = placed(ordered, event => drawingOf(event, now), range, innerWidth < 700 ? 0.75 : 0.36)
+  const all = placed(ordered, event => drawingOf(event, now), range, innerWidth < 700 ? 0.78 : 0.5)
   const bars = all.filter(bar => bar.row < MAX_ROWS)
   const rows = Math.max(0, ...bars.map(bar => bar.row + 1))
   if (rows === 0) return null

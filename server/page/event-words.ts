@@ -108,3 +108,23 @@ export type Speech = { words: Strings; format: Format; language: string }
 export function expectation({ expect = {} }: PolicyEvent, words: Strings): string[] {
   return Object.entries(expect).flatMap(([measure, change]) => words.events.expected[measure]?.[change] ?? [])
 }
+
+const units = { Y: 'year', M: 'month', D: 'day' } as const
+
+/** How far before (or after) an onset an event began, from the API's ISO 8601 duration; never finer than it is known. */
+export function distanceText(distance: string, { words, format }: Pick<Speech, 'words' | 'format'>): string {
+  const parsed = /^(-?)P(?:(\d+)([YMD])|T(?:(\d+)H)?(?:(\d+)M)?)$/.exec(distance)
+  if (parsed === null) return distance
+  const [, sign, count, letter, hours, minutes] = parsed
+  if (letter !== undefined && count === '0') return words.degradations.same[letter]!
+  const length =
+    letter === undefined
+      ? [
+          hours && format.unit(Number(hours), 'hour'),
+          (minutes ?? !hours) && format.unit(Number(minutes ?? 0), 'minute'),
+        ]
+          .filter(Boolean)
+          .join(' ')
+      : format.unit(Number(count), units[letter as keyof typeof units])
+  return sign ? words.degradations.after(length) : words.degradations.before(length)
+}

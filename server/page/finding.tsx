@@ -5,7 +5,7 @@ import { appName } from './app-name.ts'
 import { ask, linkOf, type Trouble, useAsked } from './ask.ts'
 import { Lanes } from './chart.tsx'
 import { type Chart, loadChart } from './chart-load.ts'
-import { useSpanText } from './degradations.tsx'
+import { Near, useSpanText } from './degradations.tsx'
 import { EventList } from './event-list.tsx'
 import { filterEvents } from './event-words.ts'
 import { SimulatedBand, Sources, TroubleNote } from './notices.tsx'
@@ -54,6 +54,7 @@ export function FindingView({ id }: { id: string }) {
       <div class="chart">
         <div>
           <Lanes chart={chart} country={degradation.country} />
+          <Near degradation={degradation} events={chart.events} />
           <Citation degradation={degradation} />
         </div>
         <EventList all={chart.events} shown={shown} hidden={hidden} />

@@ -32,6 +32,9 @@ export function formatIn(language: Language, words: Strings) {
     /** The number is a name: the same digits in every language. */
     network: (asn: number) => (asn === 0 ? words.thisLine : `AS${asn}`),
     country: (code: string) => (/^[A-Z]{2}$/.test(code) && code !== 'ZZ' ? (places.of(code) ?? code) : words.thisLine),
+    /** A whole number of days, hours and so on. */
+    unit: (count: number, unit: 'year' | 'month' | 'day' | 'hour' | 'minute') =>
+      new Intl.NumberFormat(locale, { style: 'unit', unit, unitDisplay: 'long' }).format(count),
     list: (items: readonly string[]) => listing.format(items),
     day: shown(day),
     month: shown(month),

@@ -1,3 +1,4 @@
+import { apart } from './en.ts'
 import type { Strings } from './language.ts'
 
 /** همهٔ متن صفحه به فارسی. The page in Persian; for the pattern and its comments see en.ts. */
@@ -11,9 +12,6 @@ export const fa: Strings = {
   second: 'ث',
   now: 'اکنون',
   present: 'اکنون',
-  show: 'نمایش',
-  none: 'هیچ',
-  close: 'بستن',
   network: 'شبکه',
   wholeCountry: country => `همهٔ ${country}`,
   thisLine: 'همین خط',
@@ -71,8 +69,6 @@ export const fa: Strings = {
     datagram: 'بستهٔ داده',
   },
   agents: (_, text) => `${text} سنجشگر`,
-  networksCount: (_, text) => `${text} شبکه`,
-  attempts: (_, text) => `${text} تلاش`,
   answered: share => `${share} نقطه‌ها پاسخ می‌دهند`,
   interval: (low, high) => `بازهٔ ۹۵٪: ${low} تا ${high}`,
   nothingMeasured: 'سنجیده نشده',
@@ -96,12 +92,10 @@ export const fa: Strings = {
     fewer: 'فقط بدترین‌ها',
     notFound: 'شبکه‌ای با این نام یا شماره نیست.',
     unmeasured: apps => `اینجا در این زمان سنجیده نشده: ${apps}.`,
-    counts: 'شمار شبکه‌ها بر پایهٔ وضع',
     headline: (app, word, text, total) => `${app}: ${word} در ${text} شبکه از ${total}`,
     allFine: (count, text) =>
       count === 1 ? 'برنامه‌ای که اینجا سنجیده شده کار می‌کند.' : `هر ${text} برنامه‌ای که اینجا سنجیده شده کار می‌کند.`,
     lineDown: 'این خط قطع است. مقصدهای بی‌طرف هم پاسخ نمی‌دهند، پس از اینجا دربارهٔ هیچ برنامه‌ای نمی‌توان چیزی گفت.',
-    everyLineDown: 'این خط قطع است',
     legend: 'معنای واژه‌ها',
   },
   chart: {
@@ -110,7 +104,6 @@ export const fa: Strings = {
     reachability: 'نقطه‌هایی که پاسخ می‌دهند',
     latency: operation => `${operation}، به ثانیه`,
     operation: 'زمانِ',
-    networks: 'شبکه‌ها',
     chosen: 'شبکه‌های نمایش‌داده‌شده',
     more: text => `نمایش ${text} شبکهٔ دیگر`,
     fewer: 'شبکه‌های کمتر',
@@ -128,16 +121,17 @@ export const fa: Strings = {
       'خط، سهم نقطه‌هایی است که پاسخ می‌دهند؛ آنچه از بالا آویزان است سهمی است که پاسخ نمی‌دهد. جای خالی: سنجیده نشده.',
     data: 'داده (JSON)',
     step: { '5m': 'هر نقطه ۵ دقیقه است.', '1h': 'هر نقطه یک ساعت است.', '1d': 'هر نقطه یک روز (به وقت جهانی) است.' },
-    noneHere: 'در این بازه چیزی سنجیده نشده است.',
-    failures: 'شکست‌ها',
   },
   degradations: {
     heading: 'چه تغییر کرد',
     none: 'در این بازه افتی یافت نشد.',
     since: start => `از ${start}`,
     span: (start, end) => `${start} تا ${end}`,
-    comparedWith: control => `در مقایسه با: ${control}.`,
+    comparedWith: control => `در مقایسه با: ${apart(control)}.`,
     near: 'نزدیک در زمان',
+    before: length => `${length} پیش از آن`,
+    after: length => `${length} پس از آن`,
+    same: { D: 'همان روز', M: 'همان ماه', Y: 'همان سال' },
     open: 'صفحهٔ این یافته',
   },
   events: {
@@ -148,7 +142,6 @@ export const fa: Strings = {
     lane: 'رویدادهای سیاستی در زمان',
     more: (_, text) => `${text} رویداد دیگر در فهرست است.`,
     kinds: 'گونه‌ها',
-    everyKind: 'همهٔ گونه‌ها',
     confidence: 'دست‌کم',
     quiet: (_, text) => `نمایش ${text} شایعه، تکذیب یا آمار`,
     quietShown: 'پنهان‌کردن شایعه‌ها، تکذیب‌ها و آمار',
@@ -185,7 +178,7 @@ export const fa: Strings = {
     yearOnly: 'ماه دانسته نیست',
     endUnknown: 'پایان دانسته نیست',
     stillOpen: start => `از ${start} تاکنون`,
-    recurs: text => `تکرارشونده: ${text}`,
+    recurs: text => `تکرارشونده: ${apart(text)}`,
     deadline: date => `مهلت اعلام‌شده: ${date}`,
     announced: date => `علنی‌شده: ${date}`,
     actors: 'چه کسی',
@@ -207,7 +200,6 @@ export const fa: Strings = {
   },
   finding: {
     heading: 'یافته',
-    sentence: 'در یک جمله',
     when: 'زمان',
     where: 'مکان',
     size: 'اندازه',
@@ -247,6 +239,5 @@ export const fa: Strings = {
   trouble: {
     unreachable: 'کارساز پاسخ نمی‌دهد. آنچه می‌بینید شاید کهنه باشد؛ صفحه خودش دوباره می‌پرسد.',
     refused: reason => `کارساز نتوانست پاسخ دهد: ${reason}`,
-    again: 'دوباره',
   },
 }
