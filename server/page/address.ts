@@ -1,5 +1,6 @@
 import { type Operation, operations } from '../../measurement/step.ts'
 import { type Feature, features } from '../../measurement/target.ts'
+import { secondsOf, timeText } from './range.ts'
 import { type Language, languages } from './strings/language.ts'
 
 /**
@@ -12,9 +13,9 @@ export type Address = {
   country: string | null
   app: string | null
   feature: Feature
-  /** Milliseconds; null is the present. */
+  /** Unix seconds; null is the present. */
   at: number | null
-  /** Milliseconds, [from, to); null where the URL leaves it to the page. */
+  /** Unix seconds, [from, to); null where the URL leaves it to the page. */
   from: number | null
   to: number | null
   /** Networks to chart; empty leaves the choice to the page. */
@@ -46,14 +47,14 @@ const TIME = /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d{1,3})?)?Z)?$/
 /** `2023-11-09`, `2023-11-09T09:00Z` or with seconds, in UTC; anything else, and days that do not exist, are null. */
 export function instantOf(text: string | null): number | null {
   if (text === null || !TIME.test(text)) return null
-  const at = Date.parse(text)
+  const at = secondsOf(text)
   // Date.parse turns 31 June into 1 July in some engines; a link must never mean another day than it says.
-  return Number.isNaN(at) || new Date(at).toISOString().slice(0, 10) !== text.slice(0, 10) ? null : at
+  return Number.isNaN(at) || timeText(at).slice(0, 10) !== text.slice(0, 10) ? null : at
 }
 
 /** As short as the instant allows: a day, else minutes. What is finer than a minute is cut. */
 export function instantText(at: number): string {
-  const text = new Date(at).toISOString()
+  const text = timeText(at)
   return text.slice(11, 16) === '00:00' ? text.slice(0, 10) : `${text.slice(0, 16)}Z`
 }
 

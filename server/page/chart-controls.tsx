@@ -4,7 +4,7 @@ import { home, instantOf, instantText } from './address.ts'
 import { appIds, appName } from './app-name.ts'
 import { linkOf } from './ask.ts'
 import { type Chart, LANES, operationOf, operationsIn } from './chart-load.ts'
-import { beside, presets, wider } from './range.ts'
+import { beside, presets, timeText, wider } from './range.ts'
 import { go, useView } from './view.tsx'
 
 type Props = { app: string; country: string; chart: Chart; waiting: boolean }
@@ -85,7 +85,7 @@ export function ChartControls({ app, country, chart, waiting }: Props) {
 
 function RangeControl({ chart: { range } }: { chart: Chart }) {
   const { words, now, link } = useView()
-  const day = (at: number) => new Date(at).toISOString().slice(0, 10)
+  const day = (at: number) => timeText(at).slice(0, 10)
   const set = (change: { from: number } | { to: number }) => {
     const { from, to } = { ...range, ...change }
     if (from < to) go(link({ from, to }))
@@ -95,7 +95,7 @@ function RangeControl({ chart: { range } }: { chart: Chart }) {
     { label: words.chart.to, value: day(range.to), put: (at: number) => set({ to: at }) },
   ]
   return (
-    <div class="range" role="group" aria-label={`${words.chart.range}, ${words.utc}`}>
+    <fieldset class="range" aria-label={`${words.chart.range} (${words.utc})`}>
       {dates.map(({ label, value, put }) => (
         <label key={label}>
           <span>{label}</span>
@@ -130,7 +130,7 @@ function RangeControl({ chart: { range } }: { chart: Chart }) {
           </a>
         ))}
       </div>
-    </div>
+    </fieldset>
   )
 }
 

@@ -3,7 +3,7 @@ import type { Degradation, Degradations, Reachability, Series, Source } from '..
 import { type Operation, operations } from '../../measurement/step.ts'
 import { type Address, instantText } from './address.ts'
 import { ask } from './ask.ts'
-import { type Range, stepFor } from './range.ts'
+import { type Range, secondsOf, stepFor } from './range.ts'
 
 export type Network = { asn: number; name: string | undefined; attempts: number }
 
@@ -17,7 +17,7 @@ export type Chart = {
   networks: Network[]
   degradations: readonly Degradation[]
   events: readonly PolicyEvent[]
-  /** Start of the newest window with data of this country, for empty ranges; milliseconds. */
+  /** Start of the newest window with data of this country, for empty ranges; Unix seconds. */
   newest: number | null
   sources: Source[]
 }
@@ -55,7 +55,7 @@ export async function loadChart(
     networks: known,
     degradations,
     events: annotations.events,
-    newest: here === null ? null : Date.parse(here),
+    newest: here === null ? null : secondsOf(here),
     sources: joined([whole, ...lanes.map(lane => lane.series)].flatMap(one => one.sources)),
   }
 }

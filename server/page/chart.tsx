@@ -1,4 +1,5 @@
 import { useMemo } from 'preact/hooks'
+import { DAY } from '../../events/zone.ts'
 import { useAsked } from './ask.ts'
 import { ChartControls } from './chart-controls.tsx'
 import { type Chart, loadChart, operationOf } from './chart-load.ts'
@@ -30,7 +31,7 @@ export function ChartView({ app, country }: { app: string; country: string }) {
       <div class="chart">
         <div>
           <Lanes chart={value} country={country} />
-          <DegradationList degradations={value.degradations} />
+          <DegradationList degradations={value.degradations} events={value.events} />
         </div>
         <Events chart={value} />
       </div>
@@ -48,7 +49,7 @@ function Events({ chart }: { chart: Chart }) {
 /** What newest data a reader of an empty range is offered: the same length, ending where data ends. */
 function newestRange({ range, newest }: Chart): Range | null {
   if (newest === null || (newest >= range.from && newest < range.to)) return null
-  const end = Math.ceil(newest / 86_400_000 + 1) * 86_400_000
+  const end = Math.ceil(newest / DAY + 1) * DAY
   return { from: end - (range.to - range.from), to: end }
 }
 
@@ -75,13 +76,7 @@ export function Lanes({ chart, country }: { chart: Chart; country: string }) {
       <EventStrip events={shown} range={range} />
       <DegradationStrip degradations={chart.degradations} range={range} />
       {empty && <NotNow newest={newest && chart.newest} href={newest ? link(newest) : ''} />}
-      <Lane
-        {...common}
-        name={words.wholeCountry(format.country(country))}
-        asn={undefined}
-        points={whole.points}
-        axis={lanes.length === 0}
-      />
+      <Lane {...common} name={words.wholeCountry(format.country(country))} asn={undefined} points={whole.points} axis />
       {lanes.map(({ network, series }, index) => (
         <Lane
           key={network.asn}

@@ -1,14 +1,17 @@
+import type { PolicyEvent } from '../../events/event.ts'
+import { wording } from '../../events/select.ts'
 import { windowsWithin } from '../../events/when.ts'
 import type { Degradation } from '../../measurement/answers.ts'
 import { home } from './address.ts'
-import type { Range } from './range.ts'
+import { distanceText } from './event-words.ts'
+import { type Range, secondsOf } from './range.ts'
 import { Shape, VerdictMark } from './shape.tsx'
 import { percent, placed } from './strip.ts'
 import { useView } from './view.tsx'
 
 export const spanOfDegradation = ({ onset, end }: Degradation, now: number): Range => ({
-  from: Date.parse(onset),
-  to: end === null ? now : Date.parse(end),
+  from: secondsOf(onset),
+  to: end === null ? now : secondsOf(end),
 })
 
 /** The parts of a degradation inside a range: all of it, or its recurring hours. */
@@ -36,7 +39,7 @@ export function DegradationStrip({ degradations, range }: { degradations: readon
       {bars.map(({ item, left, width, row }) => (
         <li key={item.id} style={{ top: `${row * 1.6}rem`, left: percent(left), width: percent(width) }}>
           <a
-            class={`bar v-${item.verdict} ${item.state}`}
+            class={`bar v-${item.verdict} ${item.state} ${labelSide(left, width)}`}
             href={link({ ...home, finding: item.id })}
             title={item.sentence[address.language]}
           >
@@ -49,9 +52,9 @@ export function DegradationStrip({ degradations, range }: { degradations: readon
                 }}
               />
             ))}
-            <span class={left > 0.7 ? 'label at-end' : 'label'}>
-              <Shape verdict={item.verdict} /> {words.verdict[item.verdict]} ·{' '}
-              <bdi>{item.networks.map(format.network).join(', ')}</bdi>
+            <span class="label">
+              <Shape verdict={item.verdict} /> {words.verdict[item.verdict]}
+              <bdi> · {item.networks.map(format.network).join(', ')}</bdi>
             </span>
           </a>
         </li>
@@ -60,19 +63,24 @@ export function DegradationStrip({ degradations, range }: { degradations: readon
   )
 }
 
+/** A label stands beside its bar, so that the teeth stay visible; over it only where neither side has room. */
+const labelSide = (left: number, width: number) => (left + width < 0.7 ? 'after' : left > 0.3 ? 'before' : 'over')
+
 /** When a degradation lasted, in words. */
 export function useSpanText(): (degradation: Degradation) => string {
   const { words, format } = useView()
   return ({ onset, end }) => {
-    const start = format.instant(Date.parse(onset))
+    const start = format.instant(secondsOf(onset))
     return end === null
       ? words.degradations.since(start)
-      : words.degradations.span(start, format.instant(Date.parse(end)))
+      : words.degradations.span(start, format.instant(secondsOf(end)))
   }
 }
 
+type ListProps = { degradations: readonly Degradation[]; events: readonly PolicyEvent[] }
+
 /** Each degradation as its sentence, with what it was compared with and the events near its onset. */
-export function DegradationList({ degradations }: { degradations: readonly Degradation[] }) {
+export function DegradationList({ degradations, events }: ListProps) {
   const { address, words, link } = useView()
   const spanText = useSpanText()
   return (
@@ -95,10 +103,37 @@ export function DegradationList({ degradations }: { degradations: readonly Degra
                 {words.degradations.comparedWith(item.control)}{' '}
                 <a href={link({ ...home, finding: item.id })}>{words.degradations.open}</a>
               </p>
+              <Near degradation={item} events={events} />
             </li>
           ))}
         </ol>
       )}
     </section>
+  )
+}
+
+/** Events near the onset: beside it in time, which is all that is said. */
+export function Near({ degradation, events }: { degradation: Degradation; events: readonly PolicyEvent[] }) {
+  const { address, words, format, link } = useView()
+  const near = degradation.events.flatMap(({ id, distance }) => {
+    const event = events.find(one => one.id === id)
+    return event ? [{ event, distance }] : []
+  })
+  if (near.length === 0) return null
+  return (
+    <p class="meta">
+      {words.degradations.near}:
+      {near.map(({ event, distance }) => {
+        const title = wording(event.title, address.language)
+        return (
+          <span class="near" key={event.id}>
+            <a href={link({ event: event.id })}>
+              <bdi lang={title.language}>{title.text}</bdi>
+            </a>{' '}
+            ({distanceText(distance, { words, format })})
+          </span>
+        )
+      })}
+    </p>
   )
 }

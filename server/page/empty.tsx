@@ -11,7 +11,7 @@ export function Empty() {
   const { words } = useView()
   return (
     <section class="empty">
-      <h2>{words.empty.heading}</h2>
+      <h1>{words.empty.heading}</h1>
       <p>{words.empty.text}</p>
       <dl>
         {commands.map(({ name, text }) => (

@@ -109,7 +109,7 @@ function Entry({ event }: { event: PolicyEvent }) {
         </a>
       </p>
       <details open={chosen}>
-        <summary>{words.events.sources}</summary>
+        <summary>{words.events.details}</summary>
         <p lang={summary.language} dir={directionOf(summary.language)}>
           {summary.text}
         </p>

@@ -1,7 +1,7 @@
 import type { EventKind, PolicyEvent } from '../../events/event.ts'
 import { shownByDefault } from '../../events/select.ts'
 import { drawingOf, shadingOf } from '../../events/when.ts'
-import { precisionOf } from '../../events/zone.ts'
+import { precisionOf, rangeOf } from '../../events/zone.ts'
 import type { Address } from './address.ts'
 import type { Format } from './format.ts'
 import type { Range } from './range.ts'
@@ -65,22 +65,13 @@ export function shadesOf(events: readonly PolicyEvent[], view: Range, now: numbe
 
 /** A date of an event as precise as it is known: in Persian a Gregorian month is a span of Jalali days. */
 export function eventDate(date: string, format: Format, language: string): string {
-  const at = Date.parse(date)
-  switch (precisionOf(date)) {
-    case 'minute':
-      return format.instant(at)
-    case 'day':
-      return format.day(at)
-    case 'month':
-      return language === 'fa' ? format.span(at, nextMonth(at)) : format.month(at)
-    case 'year':
-      return language === 'fa' ? format.span(at, Date.UTC(new Date(at).getUTCFullYear() + 1, 0)) : format.year(at)
-  }
-}
-
-function nextMonth(at: number): number {
-  const date = new Date(at)
-  return Date.UTC(date.getUTCFullYear(), date.getUTCMonth() + 1)
+  // The days a date names are shown as they stand there, in whatever zone they were counted.
+  const { from, to } = rangeOf(date, 'UTC')
+  const precision = precisionOf(date)
+  if (precision === 'minute') return format.instant(from)
+  if (precision === 'day') return format.day(from)
+  if (language === 'fa') return format.span(from, to)
+  return precision === 'month' ? format.month(from) : format.year(from)
 }
 
 /** When an event was, with everything that is not known about it. */
@@ -116,4 +107,24 @@ export type Speech = { words: Strings; format: Format; language: string }
 /** What a measurement should see, by the event's own expectation; empty where it expects nothing. */
 export function expectation({ expect = {} }: PolicyEvent, words: Strings): string[] {
   return Object.entries(expect).flatMap(([measure, change]) => words.events.expected[measure]?.[change] ?? [])
+}
+
+const units = { Y: 'year', M: 'month', D: 'day' } as const
+
+/** How far before (or after) an onset an event began, from the API's ISO 8601 duration; never finer than it is known. */
+export function distanceText(distance: string, { words, format }: Pick<Speech, 'words' | 'format'>): string {
+  const parsed = /^(-?)P(?:(\d+)([YMD])|T(?:(\d+)H)?(?:(\d+)M)?)$/.exec(distance)
+  if (parsed === null) return distance
+  const [, sign, count, letter, hours, minutes] = parsed
+  if (letter !== undefined && count === '0') return words.degradations.same[letter]!
+  const length =
+    letter === undefined
+      ? [
+          hours && format.unit(Number(hours), 'hour'),
+          (minutes ?? !hours) && format.unit(Number(minutes ?? 0), 'minute'),
+        ]
+          .filter(Boolean)
+          .join(' ')
+      : format.unit(Number(count), units[letter as keyof typeof units])
+  return sign ? words.degradations.after(length) : words.degradations.before(length)
 }

@@ -1,27 +1,26 @@
+import { DAY } from '../../events/zone.ts'
 import type { Degradation } from '../../measurement/answers.ts'
 import { home } from './address.ts'
 import { appName } from './app-name.ts'
 import { ask, linkOf, type Trouble, useAsked } from './ask.ts'
 import { Lanes } from './chart.tsx'
 import { type Chart, loadChart } from './chart-load.ts'
-import { useSpanText } from './degradations.tsx'
+import { Near, useSpanText } from './degradations.tsx'
 import { EventList } from './event-list.tsx'
 import { filterEvents } from './event-words.ts'
 import { SimulatedBand, Sources, TroubleNote } from './notices.tsx'
-import type { Range } from './range.ts'
+import { type Range, secondsOf } from './range.ts'
 import { VerdictMark } from './shape.tsx'
 import { useView } from './view.tsx'
 
-const DAY = 86_400_000
-
 /** The finding with a quarter of its length to either side, at least two days, so that its onset and end both show. */
 export function rangeAround({ onset, end }: Pick<Degradation, 'onset' | 'end'>, now: number): Range {
-  const from = Date.parse(onset)
-  const to = end === null ? now : Date.parse(end)
+  const from = secondsOf(onset)
+  const to = end === null ? now : secondsOf(end)
   const margin = Math.max((to - from) / 4, 2 * DAY)
   return {
     from: Math.floor((from - margin) / DAY) * DAY,
-    to: end === null ? Math.ceil(now / 3_600_000) * 3_600_000 : Math.ceil((to + margin) / DAY) * DAY,
+    to: end === null ? Math.ceil(now / 3_600) * 3_600 : Math.ceil((to + margin) / DAY) * DAY,
   }
 }
 
@@ -55,6 +54,7 @@ export function FindingView({ id }: { id: string }) {
       <div class="chart">
         <div>
           <Lanes chart={chart} country={degradation.country} />
+          <Near degradation={degradation} events={chart.events} />
           <Citation degradation={degradation} />
         </div>
         <EventList all={chart.events} shown={shown} hidden={hidden} />
@@ -90,7 +90,7 @@ function Facts({ degradation, chart }: Found) {
     [words.finding.control, <bdi>{control}</bdi>],
     [
       words.finding.state,
-      `${words.state[state]}; ${words.finding.known(format.instant(Date.parse(degradation.known)), format.number(degradation.revision))}`,
+      `${words.state[state]}; ${words.finding.known(format.instant(secondsOf(degradation.known)), format.number(degradation.revision))}`,
     ],
   ]
   return (
@@ -127,7 +127,7 @@ function Citation({ degradation }: { degradation: Degradation }) {
   const { address, words, format, now } = useView()
   const link = `${location.origin}/finding/${degradation.id}`
   const text = `Peyk: “${degradation.sentence[address.language]}” (${words.finding.known(
-    format.day(Date.parse(degradation.known)),
+    format.day(secondsOf(degradation.known)),
     format.number(degradation.revision),
   )}). ${link}, ${format.day(now)}.`
   return (

@@ -4,7 +4,7 @@ import type { Point } from '../../measurement/answers.ts'
 import type { Operation } from '../../measurement/step.ts'
 import { isTrouble } from '../../measurement/verdict.ts'
 import { type Plotted, plotLatency, plotReachability } from './plot.ts'
-import { lengthOf, type Range, rounded } from './range.ts'
+import { lengthOf, type Range, rounded, secondsOf } from './range.ts'
 import type { Shade } from './shade.ts'
 import { go, useView, type View } from './view.tsx'
 
@@ -48,10 +48,10 @@ export function readout(
   const time = operation === null ? null : point.latency[operation]
   const [failure] = Object.entries(point.failures).sort((a, b) => b[1] - a[1])
   return [
-    `${format.instant(Date.parse(point.at))}: ${words.verdict[point.verdict]}`,
+    `${format.instant(secondsOf(point.at))}: ${words.verdict[point.verdict]}`,
     point.layer && isTrouble(point.verdict) ? words.layer[point.layer] : '',
     `${share} ${interval}`.trim(),
-    time == null ? '' : `${words.operation[operation!]} ${format.seconds(time)} s`,
+    time == null ? '' : `${words.operation[operation!]} ${format.duration(time)}`,
     words.agents(point.agents, format.number(point.agents)),
     failure ? `${failure[0]} × ${format.number(failure[1])}` : '',
   ]
@@ -67,6 +67,7 @@ export function Lane(props: Props) {
   const dark = useDark()
   const reach = useRef<HTMLDivElement>(null)
   const speed = useRef<HTMLDivElement>(null)
+  const plots = useRef<HTMLDivElement>(null)
   const said = useRef<HTMLParagraphElement>(null)
   const plot = useRef<uPlot | null>(null)
   const measured = points.filter(point => point.reachability !== null)
@@ -75,7 +76,10 @@ export function Lane(props: Props) {
 
   useEffect(() => {
     const say = (point: Point | null) => {
-      if (said.current) said.current.textContent = point === null ? '' : readout(view, point, operation)
+      const text = point === null ? '' : readout(view, point, operation)
+      if (said.current) said.current.textContent = text
+      plots.current?.setAttribute('aria-valuetext', text || words.nothingMeasured)
+      plots.current?.setAttribute('aria-valuenow', `${point === null ? 0 : measured.indexOf(point) + 1}`)
     }
     const onSelect = (chosen: Range) => {
       const { from, to } = rounded(chosen)
@@ -83,18 +87,18 @@ export function Lane(props: Props) {
     }
     const common = { range, length: lengthOf(step), shades, format, dark, onSelect }
     const upper: Plotted = { ...common, points: measured, axis: axis && !hasSpeed, onPoint: say }
-    const plots = [plotReachability(reach.current!, upper)]
-    plot.current = plots[0]!
+    const drawn = [plotReachability(reach.current!, upper)]
+    plot.current = drawn[0]!
     if (operation !== null && hasSpeed && speed.current)
-      plots.push(plotLatency(speed.current, { ...common, points: timed, axis, onPoint: () => {} }, operation, most))
+      drawn.push(plotLatency(speed.current, { ...common, points: timed, axis, onPoint: () => {} }, operation, most))
     const fit = new ResizeObserver(() => {
       const width = reach.current?.clientWidth ?? 0
-      for (const one of plots) if (width > 0 && width !== one.width) one.setSize({ width, height: one.height })
+      for (const one of drawn) if (width > 0 && width !== one.width) one.setSize({ width, height: one.height })
     })
     fit.observe(reach.current!)
     return () => {
       fit.disconnect()
-      for (const one of plots) one.destroy()
+      for (const one of drawn) one.destroy()
     }
   }, [points, step, range.from, range.to, shades, operation, most, axis, dark, format.short(range.from)])
 
@@ -110,17 +114,14 @@ export function Lane(props: Props) {
       <div
         class="plots"
         dir="ltr"
-        role="group"
+        ref={plots}
+        role="slider"
         tabIndex={0}
         aria-label={words.chart.lane(name)}
-        onKeyDown={event => {
-          // Spoken only for who reads by keys: a mouse moves the cursor of every lane at once.
-          if (said.current) said.current.ariaLive = 'polite'
-          if (plot.current) moveCursor(event, plot.current)
-        }}
-        onBlur={() => {
-          if (said.current) said.current.ariaLive = 'off'
-        }}
+        aria-valuemin={0}
+        aria-valuemax={measured.length}
+        aria-valuenow={0}
+        onKeyDown={event => plot.current && moveCursor(event, plot.current)}
       >
         <div class={axis && !hasSpeed ? 'plot with-axis' : 'plot'} ref={reach} />
         {hasSpeed && <div class={axis ? 'plot with-axis' : 'plot'} ref={speed} />}

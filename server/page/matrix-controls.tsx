@@ -2,9 +2,10 @@ import { looks } from '../../measurement/look.ts'
 import type { Feature } from '../../measurement/target.ts'
 import type { Verdict } from '../../measurement/verdict.ts'
 import { instantOf } from './address.ts'
+import { timeText } from './range.ts'
 import { go, useView } from './view.tsx'
 
-const HOUR = 3_600_000
+const HOUR = 3_600
 
 type Props = {
   countries: readonly { country: string; worst: Verdict; networks: number }[]
@@ -72,35 +73,34 @@ function TimeControl() {
   const { address, words, now, link } = useView()
   const shown = address.at ?? now
   const moves = [
-    { by: -24 * HOUR, label: words.matrix.dayEarlier, text: '−1 d' },
-    { by: -HOUR, label: words.matrix.earlier, text: '−1 h' },
-    { by: HOUR, label: words.matrix.later, text: '+1 h' },
-    { by: 24 * HOUR, label: words.matrix.dayLater, text: '+1 d' },
+    { by: -24 * HOUR, label: words.matrix.dayEarlier, text: `−${words.matrix.oneDay}` },
+    { by: -HOUR, label: words.matrix.earlier, text: `−${words.matrix.oneHour}` },
+    { by: HOUR, label: words.matrix.later, text: `+${words.matrix.oneHour}` },
+    { by: 24 * HOUR, label: words.matrix.dayLater, text: `+${words.matrix.oneDay}` },
   ]
   return (
-    <div class="time" role="group" aria-label={`${words.matrix.time}, ${words.utc}`}>
+    <fieldset class="time" aria-label={`${words.matrix.time} (${words.utc})`}>
       <label>
         <span>
-          {words.matrix.time}, {words.utc}
-          {address.at === null && ` (${words.present})`}
+          {words.matrix.time} ({words.utc})
         </span>
         <input
           type="datetime-local"
-          value={new Date(shown).toISOString().slice(0, 16)}
+          value={timeText(shown).slice(0, 16)}
           onChange={event => {
             const at = instantOf(`${event.currentTarget.value}Z`)
             if (at !== null) go(link({ at }))
           }}
         />
       </label>
-      <div class="steps" dir="ltr">
+      <div class="steps">
         {moves.map(({ by, label, text }) => (
           <a
             key={text}
             class="button"
             aria-label={label}
             aria-disabled={shown + by > now}
-            href={link({ at: shown + by > now ? null : Math.floor((shown + by) / 60_000) * 60_000 })}
+            href={link({ at: shown + by > now ? null : Math.floor((shown + by) / 60) * 60 })}
           >
             {text}
           </a>
@@ -109,6 +109,6 @@ function TimeControl() {
           {words.now}
         </a>
       </div>
-    </div>
+    </fieldset>
   )
 }

@@ -9,6 +9,7 @@ import { Headline, Matrix } from './matrix.tsx'
 import { MatrixControls } from './matrix-controls.tsx'
 import { arrange, countriesOf } from './matrix-rows.ts'
 import { SimulatedBand, Sources, TroubleNote } from './notices.tsx'
+import { secondsOf } from './range.ts'
 import { useView } from './view.tsx'
 
 /** While the present is shown it is asked for anew this often, in milliseconds: verdicts are made every five minutes. */
@@ -54,11 +55,15 @@ function Measured({ answer }: { answer: Reachability }) {
   const arranged = arrange(all, appIds, { find: address.find, all: address.all, nameOf: format.country })
   const unmeasured = appIds.filter(id => !arranged.columns.includes(id)).map(id => appName(id, address.language))
   const newestHere = answer.countries?.find(known => known.country === country)?.newest ?? answer.newest
-  const newest = newestHere === null ? null : Date.parse(newestHere)
+  const newest = newestHere === null ? null : secondsOf(newestHere)
   const measuredFeatures = features.filter(feature => answer.places.some(place => place.feature === feature))
   return (
     <>
-      <h1>{words.matrix.heading}</h1>
+      <h1>{country === null ? words.matrix.heading : words.matrix.headingIn(format.country(country))}</h1>
+      <p class="span">
+        {address.at === null && `${words.present}, `}
+        <time dateTime={answer.at}>{format.instant(secondsOf(answer.at))}</time>
+      </p>
       <MatrixControls
         countries={countries}
         known={answer.countries ?? []}

@@ -27,6 +27,8 @@ export function Headline({ places, country }: { places: readonly Place[]; countr
       const app = country === null ? `${name}, ${format.country(place.country)}` : name
       return { key: `${place.country} ${place.app}`, place, app, inTrouble, total }
     })
+  if (rowsOf(places).length === 1 && rowsOf(places)[0]!.lineDown)
+    return <p class="line-is-down">{words.matrix.lineDown}</p>
   const fine = places.length > 0 && places.every(place => place.verdict === 'ok')
   return (
     <ul class="headline">
@@ -57,9 +59,10 @@ export function Matrix({ arranged, whole, country }: Props) {
   const lines = [...rowsOf(whole), ...arranged.rows]
   return (
     <>
-      <section class="scroller" aria-label={country === null ? words.matrix.countriesLabel : words.matrix.label}>
+      <div class="scroller">
         <table
           class="matrix"
+          // biome-ignore lint/a11y/noNoninteractiveElementToInteractiveRole: ARIA's grid pattern on its own element
           role="grid"
           aria-label={country === null ? words.matrix.countriesLabel : words.matrix.label}
           onKeyDown={onGridKey}
@@ -76,11 +79,11 @@ export function Matrix({ arranged, whole, country }: Props) {
           </thead>
           <tbody>
             {lines.map((row, index) => (
-              <Line key={row.key} row={row} columns={columns} first={index === 0} />
+              <Line key={row.key} row={row} columns={columns} overview={country === null} first={index === 0} />
             ))}
           </tbody>
         </table>
-      </section>
+      </div>
       {lines.length === 0 || (arranged.rows.length === 0 && address.find) ? (
         <p class="quiet">{words.matrix.notFound}</p>
       ) : null}
@@ -98,10 +101,11 @@ export function Matrix({ arranged, whole, country }: Props) {
   )
 }
 
-function Line({ row, columns, first }: { row: Row; columns: readonly string[]; first: boolean }) {
-  const { address, words, format, link } = useView()
+type LineProps = { row: Row; columns: readonly string[]; overview: boolean; first: boolean }
+
+function Line({ row, columns, overview, first }: LineProps) {
+  const { words, format, link } = useView()
   const isCountry = row.asn === undefined
-  const overview = isCountry && address.country === null
   const name = isCountry
     ? overview
       ? format.country(row.country)
@@ -112,11 +116,16 @@ function Line({ row, columns, first }: { row: Row; columns: readonly string[]; f
       <th scope="row">
         {overview ? <a href={link({ country: row.country })}>{name}</a> : <bdi>{name}</bdi>}
         <small>
-          {!isCountry && row.name && <bdi>{format.network(row.asn!)} · </bdi>}
+          {!isCountry && row.name && (
+            <>
+              <bdi>{format.network(row.asn!)}</bdi>
+              {' · '}
+            </>
+          )}
           {words.agents(row.agents, format.number(row.agents))}
         </small>
       </th>
-      {row.lineDown && !isCountry ? (
+      {row.lineDown ? (
         <td colSpan={columns.length} class="line-down v-network_down">
           <span data-cell tabIndex={first ? 0 : -1}>
             <Shape verdict="network_down" /> {words.matrix.lineDown}
@@ -141,8 +150,9 @@ function Cell({ place, app, row, name, stop }: CellProps) {
   const title = `${appName(app, address.language)}, ${name}`
   if (place === undefined)
     return (
-      <span class="cell absent" data-cell tabIndex={tabIndex} aria-label={`${title}: ${words.nothingMeasured}`}>
-        –
+      <span class="cell absent" data-cell tabIndex={tabIndex}>
+        <span aria-hidden="true">–</span>
+        <span class="unseen">{`${title}: ${words.nothingMeasured}`}</span>
       </span>
     )
   const unsure = place.state === 'unconfirmed' && isTrouble(place.verdict)
@@ -181,11 +191,5 @@ function Breadth({ place }: { place: Place }) {
   const counts = countsOf(place)
   const total = counts.reduce((sum, [, count]) => sum + count, 0)
   const own = counts.find(([verdict]) => verdict === place.verdict)?.[1] ?? 0
-  return (
-    <>
-      {own === total
-        ? words.networksCount(total, format.number(total))
-        : `${format.number(own)} / ${format.number(total)}`}
-    </>
-  )
+  return <>{words.matrix.breadth(own, total, format.number(own), format.number(total))}</>
 }

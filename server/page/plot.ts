@@ -1,20 +1,21 @@
 import uPlot from 'uplot'
+import { DAY } from '../../events/zone.ts'
 import type { Point } from '../../measurement/answers.ts'
 import { looks } from '../../measurement/look.ts'
 import type { Operation } from '../../measurement/step.ts'
 import { isTrouble } from '../../measurement/verdict.ts'
 import type { Format } from './format.ts'
-import type { Range } from './range.ts'
+import { type Range, secondsOf } from './range.ts'
 import { type Shade, shade } from './shade.ts'
 
 /** Left of every plot there is room for the values, right of it some air: event and degradation strips keep to the same. */
 export const AXIS = 46
-export const AIR = 12
+export const AIR = 22
 
 export type Plotted = {
   points: readonly Point[]
   range: Range
-  /** Milliseconds a point stands for. */
+  /** Seconds a point stands for. */
   length: number
   shades: readonly Shade[]
   format: Format
@@ -34,7 +35,7 @@ function options({ range, length, shades, format, dark, axis, onSelect, onPoint,
   const ink = style.getPropertyValue('--quiet').trim()
   const rule = style.getPropertyValue('--rule').trim()
   const font = `11px ${style.fontFamily}`
-  const long = range.to - range.from > 3 * 86_400_000
+  const long = range.to - range.from > 3 * DAY
   return {
     width: host.clientWidth,
     height: axis ? 96 : 72,
@@ -52,7 +53,7 @@ function options({ range, length, shades, format, dark, axis, onSelect, onPoint,
       points: { show: false },
       y: false,
     },
-    scales: { x: { time: true, range: () => [range.from / 1_000, range.to / 1_000] as uPlot.Range.MinMax } },
+    scales: { x: { time: true, range: () => [range.from, range.to] as uPlot.Range.MinMax } },
     axes: [
       {
         size: axis ? 26 : 0,
@@ -63,9 +64,7 @@ function options({ range, length, shades, format, dark, axis, onSelect, onPoint,
         grid: { stroke: rule, width: 1 },
         ticks: { show: axis, stroke: rule, size: 4, width: 1 },
         values: (_: uPlot, splits: number[]) =>
-          axis
-            ? splits.map(at => (long || at % 86_400 === 0 ? format.short(at * 1_000) : format.hour(at * 1_000)))
-            : [],
+          axis ? splits.map(at => (long || at % DAY === 0 ? format.short(at) : format.hour(at))) : [],
       },
     ] as uPlot.Axis[],
     hooks: {
@@ -73,7 +72,7 @@ function options({ range, length, shades, format, dark, axis, onSelect, onPoint,
       setSelect: [
         (plot: uPlot) => {
           if (plot.select.width < 4) return
-          const at = (left: number) => plot.posToVal(left, 'x') * 1_000
+          const at = (left: number) => plot.posToVal(left, 'x')
           onSelect({ from: at(plot.select.left), to: at(plot.select.left + plot.select.width) })
         },
       ],
@@ -81,7 +80,7 @@ function options({ range, length, shades, format, dark, axis, onSelect, onPoint,
         (plot: uPlot) => {
           const { left = -1, idx } = plot.cursor
           const point = idx == null ? undefined : points[idx]
-          const reach = point ? Math.abs(plot.valToPos((Date.parse(point.at) + length / 2) / 1_000, 'x') - left) : 0
+          const reach = point ? Math.abs(plot.valToPos(secondsOf(point.at) + length / 2, 'x') - left) : 0
           const width = (plot.width / (range.to - range.from)) * length
           onPoint(point !== undefined && left >= 0 && reach <= Math.max(NEAR, width / 2) ? point : null)
         },
@@ -91,7 +90,7 @@ function options({ range, length, shades, format, dark, axis, onSelect, onPoint,
   }
 }
 
-const middles = ({ points, length }: Plotted) => points.map(point => (Date.parse(point.at) + length / 2) / 1_000)
+const middles = ({ points, length }: Plotted) => points.map(point => secondsOf(point.at) + length / 2)
 
 /**
  * Reachability: a line where it was measured, and what did not answer hanging from the top, in the colour of the verdict.
@@ -132,8 +131,8 @@ function hang(plot: uPlot, { points, length, dark }: Plotted): void {
   const top = plot.valToPos(1, 'y', true)
   for (const point of points) {
     if (point.reachability === null) continue
-    const start = plot.valToPos(Date.parse(point.at) / 1_000, 'x', true)
-    const end = plot.valToPos((Date.parse(point.at) + length) / 1_000, 'x', true)
+    const start = plot.valToPos(secondsOf(point.at), 'x', true)
+    const end = plot.valToPos(secondsOf(point.at) + length, 'x', true)
     // A short window on a long axis would vanish between two pixels.
     const width = Math.max(end - start, 1.5 * dense)
     const y = plot.valToPos(point.reachability, 'y', true)
@@ -161,15 +160,15 @@ export function plotLatency(host: HTMLElement, plotted: Plotted, operation: Oper
         {
           ...axis,
           splits: () => [0, niceBelow(most)],
-          values: (_, splits) => splits.map(value => plotted.format.seconds(value)),
+          values: (_, splits) => splits.map(value => plotted.format.duration(value)),
           grid: { stroke: rule, width: 1 },
           ticks: { show: false },
         },
       ],
-      series: [{}, { stroke, width: 1.5, points: { size: 4, fill: stroke, stroke }, gaps: () => [] }],
+      series: [{}, { stroke, width: 1.5, points: { size: 4, fill: stroke, stroke } }],
       hooks: base.hooks,
     },
-    withBreaks(middles(plotted), times, (plotted.length * 3) / 1_000),
+    withBreaks(middles(plotted), times, plotted.length * 3),
     host,
   )
 }

@@ -1,19 +1,20 @@
+import { DAY, type Range } from '../../events/zone.ts'
 import { levelOf, steps } from '../../measurement/windows.ts'
 import type { Address } from './address.ts'
 
-/** A stretch of time, milliseconds, [from, to). */
-export type Range = { from: number; to: number }
+export type { Range }
 
-const HOUR = 3_600_000
-const DAY = 24 * HOUR
+const HOUR = 3_600
+
+/** Unix seconds of a time of the API, and back. Instants within the page are Unix seconds, ranges [from, to). */
+export const secondsOf = (time: string) => Date.parse(time) / 1_000
+export const timeText = (at: number) => new Date(at * 1_000).toISOString()
 
 /** More points a line cost time and show nothing: a screen has fewer columns. */
 export const MAX_POINTS = 2_000
 
-const secondsOf = (step: string) => levelOf(step) ?? 86_400
-
-/** Milliseconds of an API step (`5m`, `1h`, `1d`). */
-export const lengthOf = (step: string) => secondsOf(step) * 1_000
+/** Seconds of an API step (`5m`, `1h`, `1d`). */
+export const lengthOf = (step: string): number => levelOf(step) ?? DAY
 
 /** The finest step of the API that keeps a line within MAX_POINTS, else the coarsest. */
 export function stepFor({ from, to }: Range): string {
@@ -57,7 +58,7 @@ export function beside({ from, to }: Range, direction: -1 | 1): Range {
 
 /** Rounded outwards to whole minutes, or whole steps where the range is long enough, so that links stay short. */
 export function rounded({ from, to }: Range): Range {
-  const unit = to - from > 14 * DAY ? DAY : to - from > 12 * HOUR ? HOUR : 5 * 60_000
+  const unit = to - from > 14 * DAY ? DAY : to - from > 12 * HOUR ? HOUR : 300
   const start = Math.floor(from / unit) * unit
   return { from: start, to: Math.max(Math.ceil(to / unit) * unit, start + MIN_LENGTH) }
 }

@@ -1,6 +1,6 @@
 import type uPlot from 'uplot'
 
-/** A stretch (or, where `line`, an instant) of a policy event to draw behind the measurements; milliseconds. */
+/** A stretch (or, where `line`, an instant) of a policy event to draw behind the measurements; Unix seconds. */
 export type Shade = {
   from: number
   to: number
@@ -25,14 +25,14 @@ export function shade(plot: uPlot, shades: readonly Shade[], dark: boolean): voi
   ctx.strokeStyle = colour
   const bottom = bbox.top + bbox.height
   for (const { from, to, line, pale, hatchedFrom, chosen } of shades) {
-    const left = plot.valToPos(from / 1_000, 'x', true)
-    const right = plot.valToPos(to / 1_000, 'x', true)
+    const left = plot.valToPos(from, 'x', true)
+    const right = plot.valToPos(to, 'x', true)
     const strength = (pale ? 0.07 : 0.16) + (chosen ? 0.12 : 0) + (dark ? 0.06 : 0)
     if (line) {
       dashedLine(ctx, left, bottom, chosen)
       continue
     }
-    const solid = hatchedFrom === null ? right : plot.valToPos(hatchedFrom / 1_000, 'x', true)
+    const solid = hatchedFrom === null ? right : plot.valToPos(hatchedFrom, 'x', true)
     ctx.globalAlpha = strength
     ctx.fillRect(left, 0, Math.max(solid - left, devicePixelRatio), bottom)
     if (hatchedFrom !== null) hatch(ctx, Math.max(solid, left), right, bottom, strength)

@@ -11,7 +11,7 @@ export type View = {
   address: Address
   words: Strings
   format: Format
-  /** Milliseconds at the last navigation: one present for the whole page. */
+  /** Unix seconds at the last navigation: one present for the whole page. */
   now: number
   /** The link to this view with some of it changed. */
   link: (change: Partial<Address>) => string
@@ -50,7 +50,13 @@ function follow(event: MouseEvent): void {
   }
 }
 
-const current = () => ({ address: addressOf(new URL(location.href)), now: Date.now() })
+function current() {
+  const address = addressOf(new URL(location.href))
+  // Before anything is drawn: a page that turns round after its first paint jumps.
+  document.documentElement.lang = address.language
+  document.documentElement.dir = directionOf(address.language)
+  return { address, now: Math.floor(Date.now() / 1_000) }
+}
 
 export function ViewProvider({ children }: { children: ComponentChildren }) {
   const [{ address, now }, move] = useState(current)
@@ -64,10 +70,6 @@ export function ViewProvider({ children }: { children: ComponentChildren }) {
     }
   }, [])
   const { language } = address
-  useEffect(() => {
-    document.documentElement.lang = language
-    document.documentElement.dir = directionOf(language)
-  }, [language])
   const words = language === 'fa' ? fa : en
   const link = (change: Partial<Address>) => linkTo({ ...address, ...change })
   const view = { address, words, format: formatIn(language, words), now, link }

@@ -3,6 +3,9 @@ import type { Verdict } from '../../../measurement/verdict.ts'
 
 const many = (count: number, one: string, more: string) => (count === 1 ? one : more)
 
+/** Keeps text of another language from turning the order of the sentence round it (U+2068, U+2069). */
+export const apart = (text: string) => `\u2068${text}\u2069`
+
 /** Everything the page says, in English: the pattern for every other language. Numbers and dates come formatted. */
 export const en = {
   title: 'Peyk',
@@ -11,11 +14,9 @@ export const en = {
   otherLanguage: 'فارسی',
   loading: 'Loading…',
   utc: 'UTC',
+  second: 's',
   now: 'Now',
   present: 'at present',
-  show: 'Show',
-  none: 'none',
-  close: 'Close',
   network: 'Network',
   wholeCountry: (country: string) => `All of ${country}`,
   thisLine: 'this line',
@@ -66,8 +67,6 @@ export const en = {
     datagram: 'Datagram',
   } as Record<string, string>,
   agents: (count: number, text: string) => `${text} ${many(count, 'agent', 'agents')}`,
-  networksCount: (count: number, text: string) => `${text} ${many(count, 'network', 'networks')}`,
-  attempts: (count: number, text: string) => `${text} ${many(count, 'attempt', 'attempts')}`,
   answered: (share: string) => `${share} of endpoints answer`,
   interval: (low: string, high: string) => `95 % interval ${low} to ${high}`,
   nothingMeasured: 'nothing measured',
@@ -76,6 +75,11 @@ export const en = {
     apps: 'App',
     label: 'Verdict by network and app. Arrow keys move, Enter opens the chart.',
     countriesLabel: 'Verdict by country and app. Arrow keys move, Enter opens the country or chart.',
+    oneDay: '1 d',
+    oneHour: '1 h',
+    headingIn: (country: string) => `Which messengers work in ${country}`,
+    breadth: (own: number, total: number, text: string, of: string) =>
+      own === total ? `${of} ${many(total, 'network', 'networks')}` : `${text} of ${of} networks`,
     time: 'Time',
     earlier: 'One hour earlier',
     later: 'One hour later',
@@ -87,13 +91,11 @@ export const en = {
     fewer: 'Show the worst only',
     notFound: 'No network has this name or number.',
     unmeasured: (apps: string) => `Not measured here at this time: ${apps}.`,
-    counts: 'Networks by verdict',
     headline: (app: string, word: string, text: string, total: string) =>
       `${app}: ${word} on ${text} of ${total} networks`,
     allFine: (count: number, text: string) =>
       many(count, 'The app measured here works.', `All ${text} apps measured here work.`),
     lineDown: 'This line is down. The neutral controls fail too, so nothing can be said about any app from here.',
-    everyLineDown: 'This line is down',
     legend: 'What the words mean',
   },
   chart: {
@@ -102,7 +104,6 @@ export const en = {
     reachability: 'Endpoints that answer',
     latency: (operation: string) => `${operation}, seconds`,
     operation: 'Time of',
-    networks: 'Networks',
     chosen: 'Networks shown',
     more: (text: string) => `Show ${text} more networks`,
     fewer: 'Show fewer networks',
@@ -124,16 +125,17 @@ export const en = {
       '1h': 'One point is an hour.',
       '1d': 'One point is a day (UTC).',
     } as Record<string, string>,
-    noneHere: 'Nothing was measured in this time span.',
-    failures: 'failures',
   },
   degradations: {
     heading: 'What changed',
     none: 'No degradation found in this time span.',
     since: (start: string) => `since ${start}`,
     span: (start: string, end: string) => `${start} to ${end}`,
-    comparedWith: (control: string) => `Compared with: ${control}.`,
+    comparedWith: (control: string) => `Compared with: ${apart(control)}.`,
     near: 'Near in time',
+    before: (length: string) => `${length} before`,
+    after: (length: string) => `${length} after`,
+    same: { D: 'the same day', M: 'the same month', Y: 'the same year' } as Record<string, string>,
     open: 'Open this finding',
   },
   events: {
@@ -142,8 +144,8 @@ export const en = {
     none: 'No policy event is known for this app, country and time span.',
     noneLeft: 'The filter hides all events of this time span.',
     lane: 'Policy events in time',
+    more: (count: number, text: string) => `${text} more ${many(count, 'event', 'events')} in the list.`,
     kinds: 'Kinds',
-    everyKind: 'every kind',
     confidence: 'At least',
     quiet: (count: number, text: string) =>
       `Show ${text} ${many(count, 'rumour, denial or figure', 'rumours, denials and figures')}`,
@@ -181,7 +183,7 @@ export const en = {
     yearOnly: 'month not known',
     endUnknown: 'end not known',
     stillOpen: (start: string) => `since ${start}`,
-    recurs: (text: string) => `recurring: ${text}`,
+    recurs: (text: string) => `recurring: ${apart(text)}`,
     deadline: (date: string) => `deadline named: ${date}`,
     announced: (date: string) => `made public: ${date}`,
     actors: 'Who',
@@ -197,13 +199,12 @@ export const en = {
       throughput: { none: 'no change of throughput', up: 'more throughput', down: 'less throughput' },
     } as Record<string, Record<string, string>>,
     claims: 'Claimed',
-    sources: 'Sources',
+    details: 'Summary and sources',
     archived: 'archived copy',
     untranslated: 'in English only',
   },
   finding: {
     heading: 'Finding',
-    sentence: 'In one sentence',
     when: 'When',
     where: 'Where',
     size: 'Size',
@@ -246,6 +247,5 @@ export const en = {
   trouble: {
     unreachable: 'The server does not answer. What you see may be old; the page asks again by itself.',
     refused: (reason: string) => `The server could not answer: ${reason}`,
-    again: 'Try again',
   },
 }
