@@ -116,5 +116,13 @@ export const Added = Type.Object(
   { additionalProperties: false },
 )
 
-/** The row that is kept. */
+/** The row that is kept. An import has no sequence: its number is 0. */
+export const Stored = Type.Object(
+  {
+    ...Measurement.properties,
+    ...Added.properties,
+    sequence: Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }),
+  },
+  { additionalProperties: false },
+)
 export type Stored = Measurement & Static<typeof Added>

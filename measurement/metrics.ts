@@ -281,10 +281,10 @@ export const metrics = {
   peyk_windows_total: { type: 'counter', help: 'Windows rebuilt, by stage.', labels: ['stage'], cap: 5, on: 'server' },
   peyk_degradations_total: {
     type: 'counter',
-    help: 'Degradations opened, worsened, closed, reopened, withdrawn.',
+    help: 'Degradations opened, revised, closed, reopened, withdrawn.',
     labels: ['change'],
     cap: 6,
-    values: { change: ['opened', 'worsened', 'closed', 'reopened', 'withdrawn'] },
+    values: { change: ['opened', 'revised', 'closed', 'reopened', 'withdrawn'] },
     on: 'server',
   },
   peyk_detector_lag_seconds: {

@@ -1,6 +1,6 @@
 import type { PolicyEvent } from '../events/event.ts'
 import { verdicts } from '../measurement/verdict.ts'
-import { ROLLUP_SECONDS, VERDICT_LOOKBACK_SECONDS, windowStart } from '../measurement/windows.ts'
+import { ROLLUP_SECONDS, VERDICT_LOOKBACK_SECONDS } from '../measurement/windows.ts'
 import { flagNetworks } from './analysis/anonymity.ts'
 import { judgeTouched } from './analysis/verdicts.ts'
 import type { Facts } from './facts.ts'
@@ -64,9 +64,10 @@ export class Analyst {
   }
 
   /** Rows became durable: their windows are to be settled. */
-  touch(rows: Iterable<{ country: string; asn: number; from: number; to: number }>): void {
-    for (const { country, asn, from, to } of rows) {
-      for (let at = windowStart(from); at <= to; at += ROLLUP_SECONDS) this.#add(country, asn, at)
+  touch(touched: Touched): void {
+    for (const [network, windows] of touched) {
+      const [country = '', asn = ''] = network.split(' ')
+      for (const at of windows) this.#add(country, Number(asn), at)
     }
     this.#schedule(GATHER_MS)
   }

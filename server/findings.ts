@@ -13,7 +13,7 @@ import { sqlTime } from './store/rows.ts'
 import type { Store } from './store/store.ts'
 
 /** How a degradation changed, for counters and notifiers. */
-export type Change = { change: 'open' | 'revise' | 'close' | 'reopen' | 'withdraw'; degradation: Degradation }
+export type Change = { change: 'opened' | 'revised' | 'closed' | 'reopened' | 'withdrawn'; degradation: Degradation }
 
 export type DetectOptions = {
   events: readonly PolicyEvent[]
@@ -114,15 +114,15 @@ const reconcile = (
   })
   for (const gone of unmatched) {
     const degradation = { ...gone, withdrawn: true, revision: gone.revision + 1, known: iso(options.now) }
-    changes.push({ change: 'withdraw', degradation })
+    changes.push({ change: 'withdrawn', degradation })
   }
   return changes
 }
 
 const changeOf = (before: Degradation | undefined, after: Degradation): Change['change'] => {
-  if (!before) return 'open'
-  if (before.end === null && after.end !== null) return 'close'
-  return before.end !== null && after.end === null ? 'reopen' : 'revise'
+  if (!before) return 'opened'
+  if (before.end === null && after.end !== null) return 'closed'
+  return before.end !== null && after.end === null ? 'reopened' : 'revised'
 }
 
 const seconds = (time: string): number => Date.parse(time) / 1000

@@ -26,6 +26,8 @@ export const holder = (folder: string): Holder | null => {
 }
 
 export class Held extends Error {
+  override name = 'Held'
+  readonly exitCode = 3
   readonly holder: Holder
   constructor(folder: string, found: Holder) {
     super(

@@ -1,0 +1,118 @@
+#!/usr/bin/env node
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import manifest from './package.json' with { type: 'json' }
+
+/** The only composer: parses the command and imports what it needs. Imported by nothing. */
+
+const usage = `peyk start                                server, an agent of its own, and the page, on http://127.0.0.1:8400
+peyk server                               the server alone
+peyk agent                                an agent alone
+peyk import ooni FILE…                    OONI's files into the record
+peyk baseline [APP…] [--json]             measure the catalogue once from here
+peyk catalogue key|sign                   the signed catalogue
+peyk dashboards [FOLDER]                  boards, rules and alerts, as files
+peyk COMMAND --help                       settings and exit codes of a command
+`
+
+const say = (text: string): void => void process.stdout.write(text)
+
+const events = async () => (await import('./events/load.ts')).loadEvents()
+
+/** The catalogue of this source, signed by a key of this data folder. */
+const localCatalogue = async (folder: string) => {
+  const { localRelease } = await import('./probes/agent/release.ts')
+  const { CATALOGUE_VERSION } = await import('./measurement/catalogue.ts')
+  const file = join(folder, 'catalogue.jose')
+  const key = await localRelease(join(folder, 'release.key'), file)
+  return { key, catalogue: () => ({ bytes: readFileSync(file), version: CATALOGUE_VERSION }) }
+}
+
+const startServer = async (operators: readonly string[]) => {
+  const { readConfig } = await import('./server/config.ts')
+  const config = readConfig()
+  const { key, catalogue } = await localCatalogue(config.PEYK_DATA)
+  const { buildPageIfStale, pageFolder } = await import('./server/page/build.ts')
+  await buildPageIfStale()
+  const { runServer } = await import('./server/run.ts')
+  const server = await runServer(config, {
+    ...{ catalogue, operators, events: await events() },
+    page: pageFolder,
+    version: manifest.version,
+  })
+  say(`Page and API on ${server.url}, metrics on ${server.metricsUrl}, data in ${config.PEYK_DATA}\n`)
+  return { server, key }
+}
+
+const untilStopped = (stop: () => Promise<void>): Promise<number> =>
+  new Promise(resolve => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void stop().then(() => resolve(0)))
+  })
+
+const commands: Record<string, (args: readonly string[]) => Promise<number>> = {
+  start: async () => {
+    const { readConfig } = await import('./probes/agent/config.ts')
+    const { openIdentity } = await import('./probes/agent/identity.ts')
+    const folder = join(process.env['PEYK_DATA'] || './data', 'agent')
+    const { server, key } = await startServer([(await openIdentity(folder)).thumbprint])
+    if (process.env['PEYK_AGENT'] === 'off') return await untilStopped(() => server.close())
+    const { startAgent } = await import('./probes/agent/agent.ts')
+    const { measure } = await import('./probes/all.ts')
+    // PEYK_METRICS_PORT is the server's here, and what this agent does stands on the server's page.
+    const config = {
+      ...readConfig({ ...process.env, PEYK_SERVER: server.url, PEYK_METRICS_PORT: '' }, key),
+      metrics: null,
+    }
+    const agent = await startAgent({ config, measure })
+    return await untilStopped(async () => {
+      await agent.stop()
+      await server.close()
+    })
+  },
+  server: async () => {
+    const { server } = await startServer([])
+    return await untilStopped(() => server.close())
+  },
+  agent: async args => {
+    const { agentCommand } = await import('./probes/agent/command.ts')
+    const { measure } = await import('./probes/all.ts')
+    return await agentCommand(args, measure)
+  },
+  import: async args => {
+    const { readConfig } = await import('./server/config.ts')
+    const { importCommand } = await import('./server/import.ts')
+    return await importCommand(args, readConfig(), await events())
+  },
+  baseline: async args => {
+    const { baselineCommand } = await import('./probes/agent/baseline.ts')
+    const { measure } = await import('./probes/all.ts')
+    const { apps } = await import('./measurement/catalogue.ts')
+    return await baselineCommand(args, { apps, measure })
+  },
+  catalogue: async args => {
+    const { catalogueCommand } = await import('./probes/agent/release.ts')
+    return await catalogueCommand(args, say)
+  },
+  dashboards: async ([folder = join(import.meta.dirname, 'dashboards/dist')]) => {
+    const { renderAll } = await import('./dashboards/render.ts')
+    const files = await renderAll(folder)
+    say(`${files.length} files in ${folder}\n`)
+    return 0
+  },
+}
+
+const [name = '', ...args] = process.argv.slice(2)
+const command = commands[name]
+if (!command) {
+  say(usage)
+  process.exitCode = name === '' || name === '--help' || name === '-h' ? 0 : 2
+} else {
+  try {
+    process.exitCode = await command(args)
+  } catch (error) {
+    // A setting that is wrong, a folder in use: one line. Everything else is a bug, and its stack is wanted.
+    const { message, stack, exitCode } = error as Error & { exitCode?: number }
+    process.stderr.write(`${exitCode ? message : (stack ?? message)}\n`)
+    process.exitCode = exitCode ?? 1
+  }
+}

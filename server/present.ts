@@ -1,0 +1,114 @@
+import type { PolicyEvent } from '../events/event.ts'
+import { inForce, spanOf } from '../events/when.ts'
+import { CONTROL } from '../measurement/catalogue.ts'
+import type { Verdict } from '../measurement/verdict.ts'
+import { VERDICT_LOOKBACK_SECONDS } from '../measurement/windows.ts'
+import { PUBLIC } from './analysis/anonymity.ts'
+import { onlyPublic } from './answers.ts'
+import type { PresentState } from './exporter.ts'
+import { currentDegradations } from './findings.ts'
+import type { Store } from './store/store.ts'
+
+/** The present, as Prometheus asks for it: newest verdicts, open degradations, agents, data centres, events in force. */
+export const presentOf =
+  (store: Store, events: readonly PolicyEvent[], lag: () => number, now: () => number): PresentState =>
+  async () => {
+    const at = Math.floor(now())
+    const since = { since: at - VERDICT_LOOKBACK_SECONDS }
+    const [verdict, degraded, centres, agents] = await Promise.all([
+      verdictsNow(store, since),
+      degradedNow(store),
+      centresNow(store, since),
+      agentsNow(store, since),
+    ])
+    return {
+      peyk_verdict: verdict,
+      ...degraded,
+      peyk_datacentre_share_ratio: centres,
+      peyk_agents_active: agents,
+      peyk_rollup_lag_seconds: [{ labels: {}, value: lag() }],
+      ...eventsNow(events, at),
+    }
+  }
+
+type Since = { since: number }
+
+const verdictsNow = async (store: Store, params: Since) => {
+  const rows = await store.query<{
+    app: string
+    feature: string
+    country: string
+    asn: number
+    verdict: Verdict
+    agents: number
+  }>(
+    `SELECT app, feature, country, asn, argMax(verdict, at) AS verdict, argMax(agents, at) AS agents FROM
+       (SELECT * FROM verdicts FINAL WHERE at >= fromUnixTimestamp({since:UInt32}) AND ${PUBLIC})
+     GROUP BY app, feature, country, asn`,
+    params,
+  )
+  return rows.map(({ app, feature, country, asn, verdict, agents }) => ({
+    labels: { app, feature, country, asn: String(asn), verdict },
+    value: 1,
+    agents,
+  }))
+}
+
+const degradedNow = async (store: Store) => {
+  const open = (await onlyPublic(store, await currentDegradations(store, {}))).filter(({ end }) => end === null)
+  const series = Map.groupBy(open, ({ app, feature, country, verdict, layer, state }) =>
+    JSON.stringify({ app, feature, country, verdict, layer: layer ?? 'none', state }),
+  )
+  const each = (value: (of: typeof open) => number) =>
+    [...series].map(([labels, of]) => ({
+      labels: JSON.parse(labels),
+      value: value(of),
+      agents: Math.max(...of.map(({ agents }) => agents)),
+    }))
+  return {
+    peyk_degraded: each(() => 1),
+    peyk_degraded_since_timestamp_seconds: each(of => Math.min(...of.map(({ onset }) => Date.parse(onset) / 1000))),
+    peyk_degraded_networks: each(of => new Set(of.flatMap(({ networks }) => networks)).size),
+    peyk_degraded_agents: each(of => of.reduce((sum, { agents }) => sum + agents, 0)),
+  }
+}
+
+const centresNow = async (store: Store, params: Since) => {
+  const rows = await store.query<{ app: string; dc: string; country: string; share: number; agents: number }>(
+    `SELECT app, dc, country, avg(works) AS share, count() AS agents FROM (
+       SELECT app, dc, country, agent, max(answered > 0) AS works FROM agent_windows FINAL
+       WHERE at >= fromUnixTimestamp({since:UInt32}) AND dc != '' AND attempts > 0 GROUP BY app, dc, country, agent)
+     GROUP BY app, dc, country`,
+    params,
+  )
+  return rows.map(({ app, dc, country, share, agents }) => ({ labels: { app, dc, country }, value: share, agents }))
+}
+
+const agentsNow = async (store: Store, params: Since) => {
+  const rows = await store.query<{ country: string; asn: number; agents: number }>(
+    `SELECT country, asn, uniqExact(agent) AS agents FROM agent_windows FINAL
+     WHERE at >= fromUnixTimestamp({since:UInt32}) AND ${PUBLIC} GROUP BY country, asn`,
+    { ...params, control: CONTROL },
+  )
+  return rows.map(({ country, asn, agents }) => ({ labels: { country, asn: String(asn) }, value: agents, agents }))
+}
+
+const eventsNow = (events: readonly PolicyEvent[], at: number) => {
+  const firm = events.filter(({ confidence }) => confidence !== 'rumor')
+  const labelled = (list: readonly PolicyEvent[], value: (event: PolicyEvent) => number) =>
+    list.flatMap(event =>
+      (event.where.countries.length > 0 ? event.where.countries : ['ZZ']).flatMap(country =>
+        (event.apps.length > 0 ? event.apps : ['*']).map(app => ({
+          labels: { event: event.id, kind: event.kind, country, app },
+          value: value(event),
+        })),
+      ),
+    )
+  return {
+    peyk_policy_event_timestamp_seconds: labelled(firm.slice(-20), event => spanOf(event).start.from),
+    peyk_policy_event_active: labelled(
+      firm.filter(event => inForce(event, at) === 'yes'),
+      () => 1,
+    ),
+  }
+}

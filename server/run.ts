@@ -1,0 +1,130 @@
+import { mkdirSync } from 'node:fs'
+import fastifyStatic from '@fastify/static'
+import type { PolicyEvent } from '../events/event.ts'
+import type { Stored } from '../measurement/measurement.ts'
+import { Analyst } from './analyst.ts'
+import type { App } from './app.ts'
+import type { Config } from './config.ts'
+import type { Sink } from './ooni/import.ts'
+import { presentOf } from './present.ts'
+import { type Touched, touch } from './rollup.ts'
+import { answerRoutes } from './routes/answers.ts'
+import type { SignedCatalogue } from './routes/catalogue.ts'
+import { importRoutes } from './routes/imports.ts'
+import { type Server, startServer } from './server.ts'
+import { openEmbedded } from './store/chdb.ts'
+import { openClickHouse } from './store/clickhouse.ts'
+import { lock } from './store/lock.ts'
+import { toRow } from './store/rows.ts'
+import { migrate } from './store/schema.ts'
+import type { Store } from './store/store.ts'
+
+export type RunParts = {
+  events: readonly PolicyEvent[]
+  catalogue: () => SignedCatalogue
+  operators?: readonly string[]
+  /** Folder of the built page; absent, there is none. */
+  page?: string
+  version: string
+}
+
+/** The store of a data folder, held by this process alone. */
+export const openStore = async (
+  config: Config,
+  url: string | null,
+): Promise<{ store: Store; close: () => Promise<void> }> => {
+  mkdirSync(config.PEYK_DATA, { recursive: true, mode: 0o700 })
+  const held = lock(config.PEYK_DATA, url)
+  try {
+    const store = await (config.PEYK_CLICKHOUSE_URL
+      ? openClickHouse(config.PEYK_CLICKHOUSE_URL.href)
+      : openEmbedded(config.PEYK_DATA))
+    await migrate(store)
+    const close = async () => {
+      await store.close()
+      held.release()
+    }
+    return { store, close }
+  } catch (error) {
+    held.release()
+    throw error
+  }
+}
+
+/** Where imports go when this process holds the store. */
+export const sinkOf = (store: Store, analyst: Analyst): Sink => ({
+  insert: async (rows: readonly Stored[]) => {
+    await store.insert('measurements_raw', rows.map(toRow))
+    const touched: Touched = new Map()
+    for (const { country, asn, at, offset } of rows) touch(touched, country, asn, at + offset)
+    analyst.touch(touched)
+  },
+  settle: () => analyst.idle(),
+})
+
+/** The whole server: store, analyst, API, page, metrics. Resolves when it listens. */
+export const runServer = async (config: Config, parts: RunParts): Promise<Server> => {
+  const { store, close } = await openStore(config, `http://${config.PEYK_HOST}:${config.PEYK_PORT}`)
+  const now = () => Date.now() / 1000
+  let analyst: Analyst | undefined
+  try {
+    const server = await startServer(config, {
+      store,
+      catalogue: parts.catalogue,
+      operators: parts.operators ?? [],
+      version: parts.version,
+      touched: touched => analyst?.touch(touched),
+      presentState: presentOf(store, parts.events, () => analyst?.lag() ?? 0, now),
+      routes: async (app, { facts, locate, meter, log }) => {
+        const networkName = (asn: number) => locate.networkName(asn)
+        analyst = new Analyst({
+          ...{ store, facts, events: parts.events, networkName, now },
+          leastAgents: config.PEYK_MIN_AGENTS,
+          failed: error => {
+            meter.count('peyk_store_failures_total', { operation: 'settle' })
+            log.error({ reason: error.message.slice(0, 300) }, 'windows could not be settled; trying again')
+          },
+          settled: windows => meter.count('peyk_windows_total', { stage: 'verdict' }, windows),
+          changed: changes => {
+            for (const { change } of changes) meter.count('peyk_degradations_total', { change })
+          },
+        })
+        answerRoutes(app, { store, events: parts.events, networkName, now })
+        importRoutes(app, sinkOf(store, analyst))
+        if (parts.page) await pageRoutes(app, parts.page)
+      },
+    })
+    await analyst!.start()
+    return {
+      ...server,
+      close: async () => {
+        await server.close()
+        await analyst!.stop()
+        await close()
+      },
+    }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+/** The page: files under `/`, and its one document for the addresses it reads itself. */
+const pageRoutes = async (app: App, folder: string): Promise<void> => {
+  await app.register(async page => {
+    page.addHook('onRoute', route => {
+      route.config = { ...route.config, right: 'anyone' }
+    })
+    await page.register(fastifyStatic, {
+      root: folder,
+      wildcard: false,
+      setHeaders: (reply, path) => {
+        const hashed = path.includes('/assets/')
+        void reply.header('cache-control', hashed ? 'public, max-age=31536000, immutable' : 'no-cache')
+      },
+    })
+    page.get('/finding/:id', { config: { right: 'anyone' }, schema: { hide: true } }, (_, reply) =>
+      reply.sendFile('index.html'),
+    )
+  })
+}
