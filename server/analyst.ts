@@ -63,13 +63,13 @@ export class Analyst {
     this.#tick = setInterval(() => this.#judgePresent(now()), ROLLUP_SECONDS * 1000).unref()
   }
 
-  /** Rows became durable: their windows are to be settled. */
-  touch(touched: Touched): void {
+  /** Rows became durable: their windows are to be settled, after so many milliseconds at the latest. */
+  touch(touched: Touched, within: number = GATHER_MS): void {
     for (const [network, windows] of touched) {
       const [country = '', asn = ''] = network.split(' ')
       for (const at of windows) this.#add(country, Number(asn), at)
     }
-    this.#schedule(GATHER_MS)
+    this.#schedule(within)
   }
 
   /** Seconds the oldest unsettled row has waited; 0 when all is settled. */

@@ -51,13 +51,16 @@ export const openStore = async (
   }
 }
 
+/** An import ends by asking to settle; one that is killed is settled after so long. */
+const IMPORT_WITHIN_MS = 60_000
+
 /** Where imports go when this process holds the store. */
 export const sinkOf = (store: Store, analyst: Analyst): Sink => ({
   insert: async (rows: readonly Stored[]) => {
     await store.insert('measurements_raw', rows.map(toRow))
     const touched: Touched = new Map()
     for (const { country, asn, at, offset } of rows) touch(touched, country, asn, at + offset)
-    analyst.touch(touched)
+    analyst.touch(touched, IMPORT_WITHIN_MS)
   },
   settle: () => analyst.idle(),
 })
