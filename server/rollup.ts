@@ -15,7 +15,7 @@ export const touch = (touched: Touched, country: string, asn: number, placed: nu
 }
 
 /** Windows per statement: bounds the size of its parameters. */
-const CHUNK = 4_000
+const CHUNK = 1_000
 /** Clocks wrong by more than this are looked for apart, so that the others stay a range of the sort key. */
 const NEAR_SECONDS = 86_400
 
@@ -160,12 +160,16 @@ export const agentWindows = async (store: Store, touched: Touched): Promise<void
 }
 
 export const rollups = async (store: Store, touched: Touched, verdicts: readonly string[]): Promise<void> => {
-  for (const chunk of chunksOf(touched)) {
-    for (const level of rollupLevels) {
+  for (const level of rollupLevels) {
+    for (const chunk of chunksOf(coarser(touched, level))) {
       await store.command(rollupsSql(level), { ...facts, ...chunk, verdicts, revision: Date.now() })
     }
   }
 }
+
+/** The spans of one level that windows lie in. */
+const coarser = (touched: Touched, level: RollupLevel): Touched =>
+  new Map([...touched].map(([network, windows]) => [network, new Set([...windows].map(at => windowStart(at, level)))]))
 
 /** Parameters that name the deciding targets, for other readers of agent_windows. */
 export const decidingParams: Params = { deciding: facts['deciding']!, imports: facts['imports']! }

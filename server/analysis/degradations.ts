@@ -1,5 +1,11 @@
 import { median } from '../../measurement/judge/statistics.ts'
-import { BLOCKED_AT_MOST, CONFIRMING_AGENTS, CONFIRMING_NETWORKS, cause } from '../../measurement/judge/verdict.ts'
+import {
+  BLOCKED_AT_MOST,
+  CONFIRMING_AGENTS,
+  CONFIRMING_NETWORKS,
+  cause,
+  PARTIAL_BELOW,
+} from '../../measurement/judge/verdict.ts'
 import type { Layer } from '../../measurement/step.ts'
 import type { Mechanism, Recurrence, State, Verdict } from '../../measurement/verdict.ts'
 import { DETECTOR_BIN_SECONDS } from '../../measurement/windows.ts'
@@ -151,8 +157,11 @@ const controlOf = (
 ): string => {
   const others = [...networks]
     .filter(([asn]) => !asns.includes(asn))
-    .flatMap(([, trials]) => trials.filter(({ at }) => at >= from && at <= to))
-  if (others.length === 0) return 'none'
-  const works = median(others.map(({ attempts, answered }) => answered / attempts)) > BLOCKED_AT_MOST
-  return works ? 'other networks of the country' : 'none: other networks of the country fail too'
+    .map(([, trials]) => trials.filter(({ at }) => at >= from && at <= to))
+    .filter(trials => trials.length > 0)
+  const work = others.some(
+    trials => median(trials.map(({ attempts, answered }) => answered / attempts)) >= PARTIAL_BELOW,
+  )
+  if (work) return 'other networks of the country'
+  return others.length === 0 ? 'none' : 'none: other networks of the country fail too'
 }

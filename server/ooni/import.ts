@@ -24,7 +24,7 @@ export type Fault = { file: string; line: number; reason: string }
 
 type Progress = (file: string, read: number, size: number, tally: Tally) => void
 
-const BATCH = 5_000
+const BATCH = 1_000
 /** Rows are spread over so many files by their report, so that one at a time fits in memory. */
 const PARTS = 64
 

@@ -234,7 +234,7 @@ const measurements = (app: App, { store, now }: AnswerParts): void => {
         .type(format.type)
         .header('content-disposition', `attachment; filename="peyk-measurements.${query.format ?? 'jsonl'}"`)
         .header('x-licence', 'column "licence" of each row')
-        .send(Readable.from(store.bytes(sql, format.name, params)))
+        .send(Readable.from(store.bytes(sql, format.name, params), { objectMode: false }))
     },
   )
 }

@@ -3,14 +3,21 @@ import { join } from 'node:path'
 import type { Session } from 'chdb'
 import type { Params, Store } from './store.ts'
 
+/** Settings of the engine for a machine that does other things too: less memory held, no machine code compiled per query. */
 const CONNECTION = [
   '--output_format_json_quote_64bit_integers=0',
   '--output_format_json_quote_denormals=0',
   '--async_load_databases=0',
+  '--input_format_parallel_parsing=0',
+  '--compile_expressions=0',
+  '--compile_aggregate_expressions=0',
+  '--compile_sort_description=0',
 ]
 
 /** Loaded on first use: the library is large, absent in packages for volunteers, and missing on some platforms. */
 const load = async (): Promise<typeof import('chdb')> => {
+  // Read by the engine's allocator as it loads: memory that is free goes back to the system soon.
+  process.env['JE_MALLOC_CONF'] ??= 'dirty_decay_ms:200,muzzy_decay_ms:0'
   try {
     return await import('chdb')
   } catch (cause) {

@@ -1,0 +1,150 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { findingsOf, type Series } from '../../server/analysis/degradations.ts'
+import { episodesOf, type Trial } from '../../server/analysis/reach.ts'
+import { recurrenceOf } from '../../server/analysis/recurrence.ts'
+
+const HOUR = 3_600
+const DAY = 86_400
+/** A Monday, 00:00 UTC. */
+const START = Date.parse('2024-01-01T00:00:00Z') / 1000
+
+/** A generator of its own for every seed: the same numbers every time (mulberry32). */
+const random = (seed: number) => () => {
+  seed = (seed + 0x6d2b79f5) | 0
+  let t = Math.imul(seed ^ (seed >>> 15), 1 | seed)
+  t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
+  return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32
+}
+
+type World = { agents: number; days: number; every: number; noise: number; bad: (at: number) => number }
+
+/** Trials of `agents` over `days`, one every `every` seconds each; `bad` is the share of endpoints that fail at a time. */
+const trials = ({ agents, days, every, noise, bad }: World, seed: number): Series[] => {
+  const next = random(seed)
+  const made: Series[] = []
+  for (let agent = 0; agent < agents; agent++) {
+    for (let at = START + next() * every; at < START + days * DAY; at += every * (0.8 + 0.4 * next())) {
+      const answered = Array.from({ length: 12 }, () => next() >= Math.max(noise, bad(at))).filter(Boolean).length
+      const failures: Record<string, number> = answered < 12 ? { 'tcp/generic_timeout_error': 12 - answered } : {}
+      made.push({ at: Math.floor(at / 900) * 900, agent: `a${agent}`, attempts: 12, answered, failures })
+    }
+  }
+  return made
+}
+
+const quiet = { agents: 5, days: 14, every: HOUR, noise: 0.02, bad: () => 0 }
+const between = (from: number, to: number, share: number) => (at: number) => (at >= from && at < to ? share : 0)
+
+describe('lost reach', () => {
+  test('nothing is found in quiet weeks, of few agents or many, sure or flaky', () => {
+    let weeks = 0
+    let found = 0
+    for (let seed = 1; seed <= 60; seed++) {
+      const noise = [0.005, 0.02, 0.08][seed % 3]!
+      const agents = [2, 5, 20][seed % 3]!
+      found += episodesOf(trials({ ...quiet, agents, noise }, seed)).length
+      weeks += 2
+    }
+    // Reference detection.md §5.8: at most 0.1 per series-week, first tier.
+    expect(found / weeks).toBeLessThanOrEqual(0.1)
+  })
+
+  test.each([
+    ['a full block', 1, 0.5],
+    ['a block of 80 %', 0.8, 1],
+    ['a block of 40 %', 0.4, 4],
+  ])('%s is found within hours, its onset and end within one', (_, share, hours) => {
+    for (let seed = 1; seed <= 20; seed++) {
+      const onset = START + 7 * DAY + 5 * HOUR
+      const end = onset + 30 * HOUR
+      const all = trials({ ...quiet, every: 900, bad: between(onset, end, share) }, seed)
+      const found = episodesOf(all)
+      expect(found.length, `seed ${seed}`).toBe(1)
+      expect(Math.abs(found[0]!.onset - onset), `seed ${seed}`).toBeLessThanOrEqual(HOUR)
+      expect(Math.abs(found[0]!.end! - end), `seed ${seed}`).toBeLessThanOrEqual(2 * HOUR)
+      // Known early: with the rows of the first hours only it is already there.
+      expect(episodesOf(all.filter(({ at }) => at < onset + hours * HOUR)).length, `seed ${seed}`).toBe(1)
+    }
+  })
+
+  test('one agent alone, however steadily it fails, opens nothing; nor one liar among ten', () => {
+    const alone = trials({ ...quiet, agents: 1, bad: between(START + 7 * DAY, START + 14 * DAY, 1) }, 1)
+    expect(episodesOf(alone)).toEqual([])
+    const honest = trials({ ...quiet, agents: 9, every: 900 }, 2)
+    const liar: Trial[] = alone.map(trial => ({ ...trial, agent: 'liar' }))
+    expect(episodesOf([...honest, ...liar])).toEqual([])
+  })
+
+  test('the order of arrival does not matter, and rows that never came raise nothing', () => {
+    const all = trials({ ...quiet, bad: between(START + 7 * DAY, START + 9 * DAY, 1) }, 3)
+    fc.assert(
+      fc.property(fc.shuffledSubarray(all, { minLength: all.length, maxLength: all.length }), shuffled => {
+        expect(episodesOf(shuffled)).toEqual(episodesOf(all))
+      }),
+      { numRuns: 20 },
+    )
+    fc.assert(
+      fc.property(fc.subarray(trials(quiet, 4)), some => {
+        expect(episodesOf(some)).toEqual([])
+      }),
+      { numRuns: 50 },
+    )
+  })
+})
+
+describe('weekly recurrence', () => {
+  const tz = 'Asia/Tehran'
+  /** Local time in Iran, where the week-end is Thursday and Friday. */
+  const local = (at: number) => new Date((at + 3.5 * HOUR) * 1000)
+  const curfew = (at: number) => (local(at).getUTCHours() >= 16 ? 1 : 0)
+  const school = (at: number) =>
+    local(at).getUTCHours() >= 7 && local(at).getUTCHours() < 12 && ![4, 5].includes(local(at).getUTCDay()) ? 1 : 0
+
+  test('a curfew of every evening and school hours on working days are told by their hours', () => {
+    expect(recurrenceOf(trials({ ...quiet, bad: curfew }, 5), tz)).toEqual([
+      { days: ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'], from: '16:00', to: '24:00', tz },
+    ])
+    expect(recurrenceOf(trials({ ...quiet, bad: school }, 6), tz)).toEqual([
+      { days: ['mon', 'tue', 'wed', 'sat', 'sun'], from: '07:00', to: '12:00', tz },
+    ])
+  })
+
+  test('a lasting block, and a single day of trouble, do not recur', () => {
+    expect(recurrenceOf(trials({ ...quiet, bad: () => 1 }, 7), tz)).toBeNull()
+    expect(recurrenceOf(trials({ ...quiet, bad: between(START + DAY, START + DAY + 8 * HOUR, 1) }, 8), tz)).toBeNull()
+  })
+})
+
+describe('one finding per cause', () => {
+  const later = START + 40 * DAY
+  const onset = START + 7 * DAY
+
+  test('networks that change together are one finding; one that changes a day later is another', () => {
+    const world = (delay: number): World => ({
+      ...quiet,
+      every: 900,
+      bad: between(onset + delay, onset + 3 * DAY + delay, 1),
+    })
+    const networks = new Map([
+      [1, trials(world(0), 1)],
+      [2, trials(world(20 * 60), 2)],
+      [3, trials(world(DAY), 3)],
+      [4, trials(quiet, 4)],
+    ])
+    const found = findingsOf(networks, 'UTC', later)
+    expect(found.map(of => of.networks)).toEqual([[1, 2], [3]])
+    expect(found[0]).toMatchObject({
+      verdict: 'blocked',
+      layer: 'tcp',
+      state: 'confirmed',
+      control: 'other networks of the country',
+    })
+  })
+
+  test('what still fails is open; what nobody has seen for a week has ended', () => {
+    const networks = new Map([[1, trials({ ...quiet, bad: between(onset, later, 1) }, 1)]])
+    expect(findingsOf(networks, 'UTC', START + 14 * DAY)[0]?.end).toBeNull()
+    expect(findingsOf(networks, 'UTC', later)[0]?.end).toBeGreaterThan(START + 13 * DAY)
+  })
+})
