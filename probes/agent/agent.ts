@@ -234,6 +234,7 @@ class Agent {
     tally: { measured: number; answered: number; own: number },
   ) {
     const { schedule, clock, spool, config } = this.parts
+    if (!schedule.begins(planned, clock.mono())) return
     const made: Made = signal.aborted
       ? { kind: 'discarded', reason: 'stopped', connected: null, bytes: 0 }
       : await make(planned, {
