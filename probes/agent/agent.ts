@@ -18,7 +18,7 @@ import { type DropReason, openSpool } from './spool.ts'
 import { direct, type Way } from './transport.ts'
 import { familiesHere, networkNow, vantageFinder } from './vantage.ts'
 
-export const SOFTWARE = `peyk/${manifest.version}`
+const SOFTWARE = `peyk/${manifest.version}`
 
 export type AgentOptions = {
   config: AgentConfig

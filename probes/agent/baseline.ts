@@ -34,7 +34,7 @@ export type BaselineOptions = {
   signal?: AbortSignal
 }
 
-export const baselineUsage = `peyk baseline [APP…] [--json]             measure every target of the catalogue once from here, one at a time per address
+const baselineUsage = `peyk baseline [APP…] [--json]             measure every target of the catalogue once from here, one at a time per address
 Exit codes: 0 every deciding target answered as expected, 1 some did not, 2 wrong usage, 3 nothing answered: this line is down.
 `
 
@@ -87,7 +87,7 @@ const stepText = ({ operation, duration, failure: failed, code }: Step): string 
 }
 
 /** A table for people: target, steps with timings, answer, as expected or not. */
-export const table = (lines: readonly Line[]): string => {
+const table = (lines: readonly Line[]): string => {
   const rows = lines.map(line => [
     line.expected ? 'ok' : 'no',
     line.target,

@@ -81,7 +81,7 @@ export class Schedule {
     this.next = now
   }
 
-  /** Takes a catalogue; what is known of targets that stay is kept. New ones are spread over their interval. */
+  /** Takes a catalogue; what is known of targets that stay is kept. New ones are spread: what decides over two rounds. */
   adopt(offer: Offer, now: number): void {
     const before = this.entries
     const seen = new Set<string>()
@@ -91,7 +91,8 @@ export class Schedule {
       for (const target of app.targets) {
         const old = before.get(target.id)
         const group = `${app.id} ${target.feature} ${decides(target)}`
-        const spread = seen.has(group) ? this.random() * this.interval(app, target, null, 1) : 0
+        const pace = decides(target) ? 2 * this.options.profile.round : this.options.profile.other
+        const spread = seen.has(group) ? this.random() * pace : 0
         if (target.family === 'v4') seen.add(group) // One of each group at once: the first picture comes early.
         this.entries.set(target.id, {
           app,

@@ -11,7 +11,7 @@ export type Unnumbered = Omit<Measurement, 'sequence'>
 
 /** Why measurements were lost here. `refused` ones were delivered, and refused by the server. */
 export type DropReason = 'full' | 'old' | 'torn' | 'damaged' | 'disk' | 'refused'
-export type Dropped = Record<DropReason, number>
+type Dropped = Record<DropReason, number>
 
 /** Makes the bytes of a batch from its lines; the place of sealing. */
 export type Seal = (lines: string) => Promise<Pick<Batch, 'encoding' | 'bytes'>>

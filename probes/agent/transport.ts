@@ -1,7 +1,7 @@
 import { type Dispatcher, Pool } from 'undici'
 
 /** One request to the server. `limit` is the most bytes an answer may have. */
-export type Ask = {
+type Ask = {
   method: 'GET' | 'POST'
   path: string
   headers?: Record<string, string>

@@ -233,7 +233,7 @@ test('killed at any moment, it has lost nothing that was promised', { timeout: 6
   const promised: string[] = []
   const acknowledged = new Map<string, string[]>()
   for (let round = 0; round < 10; round++) {
-    const child = fork(join(import.meta.dirname, 'spool-writer.ts'), [path], {
+    const child = fork(join(import.meta.dirname, 'spool-child.ts'), [path], {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
       env: { ...process.env, NODE_COMPILE_CACHE: join(path, 'compiled') }, // Ten starts of the same code.
     })
