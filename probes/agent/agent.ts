@@ -18,7 +18,7 @@ import { type DropReason, openSpool } from './spool.ts'
 import { direct, type Way } from './transport.ts'
 import { familiesHere, networkNow, vantageFinder } from './vantage.ts'
 
-export const SOFTWARE = `peyk/${manifest.version}`
+const SOFTWARE = `peyk/${manifest.version}`
 
 export type AgentOptions = {
   config: AgentConfig
@@ -234,6 +234,7 @@ class Agent {
     tally: { measured: number; answered: number; own: number },
   ) {
     const { schedule, clock, spool, config } = this.parts
+    if (!schedule.begins(planned, clock.mono())) return
     const made: Made = signal.aborted
       ? { kind: 'discarded', reason: 'stopped', connected: null, bytes: 0 }
       : await make(planned, {

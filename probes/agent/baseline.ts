@@ -1,9 +1,11 @@
 import { parseArgs, styleText } from 'node:util'
 import type { App } from '../../measurement/app.ts'
+import { CONTROL } from '../../measurement/catalogue.ts'
 import { failure } from '../../measurement/failure.ts'
 import type { Step } from '../../measurement/step.ts'
 import type { Target } from '../../measurement/target.ts'
 import type { Measure, Run } from '../probe.ts'
+import { readPlace } from './config.ts'
 import { familiesHere } from './vantage.ts'
 
 /** One line of the baseline: what a target answered, from here, now. */
@@ -22,26 +24,29 @@ export type Line = {
 export type BaselineOptions = {
   apps: readonly App[]
   measure: Measure
-  /** Only these apps; all where empty. */
+  /** Only these apps, and the neutral controls; all where empty. */
   only: readonly string[]
+  /** Country this is: targets asked only in some countries are asked in theirs. */
+  country?: string
   loopback?: boolean
   concurrency?: number
   progress?: (done: number, of: number) => void
   signal?: AbortSignal
 }
 
-export const baselineUsage = `peyk baseline [APP…] [--json]             measure every target of the catalogue once from here, one at a time per address
+const baselineUsage = `peyk baseline [APP…] [--json]             measure every target of the catalogue once from here, one at a time per address
 Exit codes: 0 every deciding target answered as expected, 1 some did not, 2 wrong usage, 3 nothing answered: this line is down.
 `
 
 /** Measures every ordinary target once; one at a time per address, some addresses at the same time. */
 export const baseline = async (options: BaselineOptions): Promise<Line[]> => {
-  const { apps, measure, only, loopback = false, concurrency = 8, progress, signal } = options
+  const { apps, measure, only, country = 'ZZ', loopback = false, concurrency = 8, progress, signal } = options
   const families = familiesHere(loopback)
   const wanted = apps
-    .filter(({ id, status }) => status === 'measured' && (!only.length || only.includes(id)))
+    .filter(({ id, status }) => status === 'measured' && (!only.length || id === CONTROL || only.includes(id)))
     .flatMap(app => app.targets.map(target => ({ app: app.id, target })))
     .filter(({ target }) => target.risk === 'ordinary' && families.has(target.family))
+    .filter(({ target }) => !target.countries || target.countries.includes(country))
   const queues = Map.groupBy(wanted, ({ target }) => target.host)
   const waiting = [...queues.values()]
   const lines = new Map<Target, Line>()
@@ -82,7 +87,7 @@ const stepText = ({ operation, duration, failure: failed, code }: Step): string 
 }
 
 /** A table for people: target, steps with timings, answer, as expected or not. */
-export const table = (lines: readonly Line[]): string => {
+const table = (lines: readonly Line[]): string => {
   const rows = lines.map(line => [
     line.expected ? 'ok' : 'no',
     line.target,
@@ -108,44 +113,52 @@ const summary = (lines: readonly Line[]): string => {
     .join('\n')
 }
 
+const stderr = (text: string): void => void process.stderr.write(text)
+
+/** Which apps, and how to print; throws what is wrong with the arguments. */
+const parse = (args: readonly string[], apps: readonly App[]): { only: string[]; json: boolean; help: boolean } => {
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    options: { json: { type: 'boolean', default: false }, help: { type: 'boolean', short: 'h', default: false } },
+    allowPositionals: true,
+  })
+  const unknown = positionals.filter(id => !apps.some(app => app.id === id))
+  if (unknown.length) {
+    throw new Error(`There is no app ${unknown.join(', ')}; there are ${apps.map(({ id }) => id).join(', ')}.`)
+  }
+  return { only: positionals, ...values }
+}
+
 /** `peyk baseline`: table or JSON on stdout, progress on stderr. Gives the exit code. */
 export const baselineCommand = async (
   args: readonly string[],
-  {
-    apps,
-    measure,
-    say = text => void process.stdout.write(text),
-  }: { apps: readonly App[]; measure: Measure; say?: (text: string) => void },
+  parts: { apps: readonly App[]; measure: Measure; say?: (text: string) => void },
 ): Promise<number> => {
-  let only: string[]
-  let json: boolean
+  const { apps, measure, say = text => void process.stdout.write(text) } = parts
+  let asked: ReturnType<typeof parse>
   try {
-    const { values, positionals } = parseArgs({
-      args: [...args],
-      options: { json: { type: 'boolean' } },
-      allowPositionals: true,
-    })
-    only = positionals
-    json = values.json ?? false
-    const unknown = only.filter(id => !apps.some(app => app.id === id))
-    if (unknown.length)
-      throw new Error(`There is no app ${unknown.join(', ')}; there are ${apps.map(({ id }) => id).join(', ')}.`)
+    asked = parse(args, apps)
   } catch (error) {
-    process.stderr.write(`${(error as Error).message}\n${baselineUsage}`)
+    stderr(`${(error as Error).message}\n${baselineUsage}`)
     return 2
   }
-  const loopback = process.env['PEYK_LOOPBACK'] === 'yes'
-  const progress = (done: number, of: number) =>
-    process.stderr.write(process.stderr.isTTY ? `\r${done}/${of} ` : done === of ? `${of} targets\n` : '')
-  const lines = await baseline({ apps, measure, only, loopback, progress })
-  if (process.stderr.isTTY) process.stderr.write('\n')
-  say(json ? `${JSON.stringify(lines, null, 2)}\n` : `${table(lines)}\n\n${summary(lines)}\n`)
-  if (lines.length && lines.every(({ expected }) => !expected)) {
-    process.stderr.write('Nothing answered, the neutral controls neither: this line is down.\n')
+  if (asked.help) {
+    say(baselineUsage)
+    return 0
+  }
+  const { vantage, loopback } = readPlace()
+  const progress = (done: number, of: number) => {
+    if (process.stderr.isTTY) stderr(`\r${done}/${of}${done === of ? '\n' : ''}`)
+    else if (done === of) stderr(`${of} targets\n`)
+  }
+  const country = vantage ? { country: vantage.country } : {}
+  const lines = await baseline({ apps, measure, only: asked.only, loopback, progress, ...country })
+  say(asked.json ? `${JSON.stringify(lines, null, 2)}\n` : `${table(lines)}\n\n${summary(lines)}\n`)
+  if (lines.every(({ expected }) => !expected)) {
+    stderr('Nothing answered, the neutral controls neither: this line is down.\n')
     return 3
   }
-  const deciding = new Set(
-    apps.flatMap(({ targets }) => targets.filter(({ decides }) => decides === 'yes').map(({ id }) => id)),
-  )
+  const decides = ({ decides, experimental }: Target) => decides === 'yes' && !experimental
+  const deciding = new Set(apps.flatMap(({ targets }) => targets.filter(decides).map(({ id }) => id)))
   return lines.some(({ target, expected }) => deciding.has(target) && !expected) ? 1 : 0
 }

@@ -1,4 +1,4 @@
-import { BlockList, isIP } from 'node:net'
+import { isIP } from 'node:net'
 import { CompactSign } from 'jose/jws/compact/sign'
 import { compactVerify } from 'jose/jws/compact/verify'
 import { importJWK } from 'jose/key/import'
@@ -7,6 +7,7 @@ import { Value } from 'typebox/value'
 import { App } from '../../measurement/app.ts'
 import { type ProbeKind, probeKinds } from '../../measurement/step.ts'
 import { type Target, targetSchema } from '../../measurement/target.ts'
+import { mayConnect } from '../net/address.ts'
 import { readIfThere, writeDurably } from './files.ts'
 import { keyObject, type PrivateKey, type PublicKey } from './identity.ts'
 
@@ -43,42 +44,6 @@ export const signCatalogue = (document: Document, key: PrivateKey): Promise<stri
     .setProtectedHeader({ alg: 'EdDSA', typ: TYPE })
     .sign(keyObject(key))
 
-/** Addresses that are not globally routable (IANA special-purpose registries, RFC 6890 and its updates). */
-const special = new BlockList()
-for (const [network, bits] of [
-  ['0.0.0.0', 8],
-  ['10.0.0.0', 8],
-  ['100.64.0.0', 10],
-  ['127.0.0.0', 8],
-  ['169.254.0.0', 16],
-  ['172.16.0.0', 12],
-  ['192.0.0.0', 24],
-  ['192.0.2.0', 24],
-  ['192.88.99.0', 24],
-  ['192.168.0.0', 16],
-  ['198.18.0.0', 15],
-  ['198.51.100.0', 24],
-  ['203.0.113.0', 24],
-  ['224.0.0.0', 3],
-] as const) {
-  special.addSubnet(network, bits, 'ipv4')
-}
-const global6 = new BlockList()
-global6.addSubnet('2000::', 3, 'ipv6')
-for (const [network, bits] of [
-  ['2001::', 23],
-  ['2001:db8::', 32],
-  ['2002::', 16],
-  ['3fff::', 20],
-] as const) {
-  special.addSubnet(network, bits, 'ipv6')
-}
-
-const isPublic = (address: string): boolean =>
-  isIP(address) === 4
-    ? !special.check(address, 'ipv4')
-    : global6.check(address, 'ipv6') && !special.check(address, 'ipv6')
-
 /** Looks like an address to some resolver: digits only, hex, octal, or with colons. Names need a letter in their last label. */
 const isName = (host: string): boolean =>
   /(^|\.)[a-z0-9-]*[a-z][a-z0-9-]*\.?$/.test(host) && !/(^|\.)0x[0-9a-f]*$/.test(host)
@@ -87,7 +52,7 @@ const isName = (host: string): boolean =>
 const wrongAddress = (target: Target): boolean => {
   const hosts = [target.host]
   if (target.kind === 'dns' && target.ask.resolver !== 'system') hosts.push(target.ask.resolver.address)
-  return hosts.some(host => (isIP(host) ? !isPublic(host) : !isName(host) || /(^|\.)localhost$/.test(host)))
+  return hosts.some(host => (isIP(host) ? !mayConnect(host, 'public') : !isName(host) || /(^|\.)localhost$/.test(host)))
 }
 
 const understood = (target: { id: string } & Partial<Target>): target is Target =>

@@ -7,7 +7,7 @@ const rows = Object.entries(settings).map(
   ([name, { default: fallback, text }]) => `  ${name.padEnd(18)} ${text}${fallback ? ` (${fallback})` : ''}`,
 )
 
-export const agentUsage = `peyk agent                                measure from this machine until stopped (SIGTERM, SIGINT)
+const agentUsage = `peyk agent                                measure from this machine until stopped (SIGTERM, SIGINT)
 Settings:
 ${rows.join('\n')}
 Exit codes: 0 stopped, 1 a bug, 2 a setting is wrong, 3 another agent uses the folder.

@@ -148,6 +148,16 @@ const readAll = (env: Record<string, string | undefined>, wrong: string[]): Read
   return Object.fromEntries(entries) as Read
 }
 
+/** The settings that say where this is, for commands that need no server. */
+export const readPlace = (
+  env: Record<string, string | undefined> = process.env,
+): { vantage: { country: string; asn: number } | null; loopback: boolean } => {
+  const wrong: string[] = []
+  const { PEYK_VANTAGE, PEYK_LOOPBACK } = readAll(env, wrong)
+  if (wrong.length) throw new SettingsError(wrong.join('\n'))
+  return { vantage: PEYK_VANTAGE, loopback: PEYK_LOOPBACK }
+}
+
 /**
  * Reads and validates every setting; an empty one counts as unset. `releaseKey` is the one pinned at build or made by
  * this program, where PEYK_RELEASE_KEY names none.

@@ -28,7 +28,7 @@ export const isPublicKey = (value: unknown): value is PublicKey => {
   return key?.kty === 'OKP' && key.crv === 'Ed25519' && base64url.test(key.x ?? '')
 }
 
-export const isPrivateKey = (value: unknown): value is PrivateKey =>
+const isPrivateKey = (value: unknown): value is PrivateKey =>
   isPublicKey(value) && base64url.test((value as Partial<PrivateKey>).d ?? '')
 
 export const publicHalf = ({ kty, crv, x }: PublicKey): PublicKey => ({ kty, crv, x })

@@ -3,7 +3,7 @@ import { realpathSync } from 'node:fs'
 import { createServer } from 'node:net'
 
 /** Another agent runs on this folder. */
-export class FolderInUse extends Error {
+class FolderInUse extends Error {
   override name = 'FolderInUse'
   readonly exitCode = 3
 }

@@ -39,7 +39,7 @@ export const localRelease = async (
   return publicKey
 }
 
-export const catalogueUsage = `peyk catalogue key --key FILE            print the public half of a release key; makes the file where there is none
+const catalogueUsage = `peyk catalogue key --key FILE            print the public half of a release key; makes the file where there is none
 peyk catalogue sign --key FILE --out FILE [--days ${LIFETIME_DAYS}]
                                           sign what measurement/apps holds; serve the file as /v1/catalogue
 Exit codes: 0 done, 2 wrong usage or a file that cannot be used.

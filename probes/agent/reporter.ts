@@ -47,6 +47,8 @@ const LIMIT = { small: 16_384, receipt: 2 ** 20, catalogue: 8 * 2 ** 20 }
 /** A report begins small and grows while the line carries it; batch bytes before compression. */
 const SIZE = { least: 32_768, first: 2 ** 18, most: MAX_REPORT_BYTES / 2 }
 const MAX_BATCHES = 100
+/** Seconds a nonce that came with an answer is good for; servers give five minutes. */
+const SPARE_SECONDS = 200
 /** Seconds until a catalogue that was refused, or did not come, is asked for again. */
 const CATALOGUE_PAUSE = { first: 60, most: 6 * 3_600 }
 
@@ -95,6 +97,7 @@ export class Reporter {
   private size = SIZE.first
   private most = MAX_BATCHES
   private readonly passedOver = new Set<string>()
+  private spare: { nonce: string; until: number } | null = null
   private failures = 0
   private waitAfter = 0
   private catalogue = { at: 0, pause: CATALOGUE_PAUSE.first, wanted: 0, etag: '' }
@@ -188,18 +191,28 @@ export class Reporter {
     this.trouble = said
   }
 
-  /** A proven POST: the nonce is fetched for it. A proof refused for its age is made anew once. */
+  /** A proven POST. A proof that is refused, perhaps for the age of its nonce, is made anew once. */
   private async post(path: string, body: Uint8Array, headers: Record<string, string>, signal: AbortSignal) {
     for (let last = false; ; last = true) {
-      const said = await this.options.way.ask({ method: 'GET', path: '/v1/nonce', limit: LIMIT.small }, signal)
-      if (said.status !== 200) throw new Declined(said)
-      const answer = jsonOf(said.body)
-      if (!Value.Check(Nonce, answer)) throw new Unanswered('malformed', 'a nonce came that is none')
-      const proof = await this.options.identity.prove('POST', path, body, answer.nonce)
+      const proof = await this.options.identity.prove('POST', path, body, await this.nonce(signal))
       const ask = { method: 'POST' as const, path, body, headers: { ...headers, authorization: `Peyk ${proof}` } }
       const response = await this.options.way.ask({ ...ask, limit: LIMIT.receipt }, signal)
+      const next = response.headers['replay-nonce']
+      this.spare = next ? { nonce: next, until: this.options.clock.mono() + SPARE_SECONDS } : null
       if (response.status !== 401 || last) return response
     }
+  }
+
+  /** The one that came with the last answer where it is still good, else a fresh one. */
+  private async nonce(signal: AbortSignal): Promise<string> {
+    const spare = this.spare
+    this.spare = null
+    if (spare && this.options.clock.mono() < spare.until) return spare.nonce
+    const said = await this.options.way.ask({ method: 'GET', path: '/v1/nonce', limit: LIMIT.small }, signal)
+    if (said.status !== 200) throw new Declined(said)
+    const answer = jsonOf(said.body)
+    if (!Value.Check(Nonce, answer)) throw new Unanswered('malformed', 'a nonce came that is none')
+    return answer.nonce
   }
 
   private serverName(): string {
@@ -303,8 +316,9 @@ export class Reporter {
     try {
       if (answer.status !== 200) throw new CatalogueRefused(new Declined(answer).message)
       state.etag = answer.headers['etag'] ?? ''
-      if (await keeper.offer(answer.body.toString('latin1'), clock.wall())) this.options.onCatalogue(keeper.current()!)
-      state.pause = CATALOGUE_PAUSE.first
+      if (!(await keeper.offer(answer.body.toString('latin1'), clock.wall()))) return
+      Object.assign(state, { at: 0, pause: CATALOGUE_PAUSE.first })
+      this.options.onCatalogue(keeper.current()!)
     } catch (error) {
       if (!(error instanceof CatalogueRefused)) throw error
       this.refusal = `catalogue: ${scrub(error.message)}`

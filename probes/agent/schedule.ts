@@ -77,7 +77,7 @@ export type ScheduleOptions = {
  * - Nothing is planned that the budget did not grant. The intervals are stretched so that they fit the budget:
  *   what decides a verdict in full, the rest sparsely.
  * - A server can ask for a target earlier, never more often than spacing and budget allow.
- * The round before must be over (`ended` for each of its runs) when the next is planned.
+ * Each run of a round is begun (`begins`) and ended (`ended`), and the round is over, before the next is planned.
  */
 export class Schedule {
   private readonly options: ScheduleOptions
@@ -86,6 +86,7 @@ export class Schedule {
   private forbidden: Offer['forbidden'] = {}
   private readonly spacing: Spacing
   private next: number
+  private lastPlan = Number.NEGATIVE_INFINITY
   private lastStart = Number.NEGATIVE_INFINITY
 
   constructor(options: ScheduleOptions, now: number) {
@@ -95,7 +96,7 @@ export class Schedule {
     this.next = now
   }
 
-  /** Takes a catalogue; what is known of targets that stay is kept. New ones are spread over their interval. */
+  /** Takes a catalogue; what is known of targets that stay is kept. New ones are spread: what decides over two rounds. */
   adopt(offer: Offer, now: number): void {
     const before = this.entries
     const seen = new Set<string>()
@@ -105,7 +106,8 @@ export class Schedule {
       for (const target of app.targets) {
         const old = before.get(target.id)
         const group = `${app.id} ${target.feature} ${decides(target)}`
-        const spread = seen.has(group) ? this.random() * this.interval(app, target, null, 1) : 0
+        const pace = decides(target) ? 2 * this.options.profile.round : this.options.profile.other
+        const spread = seen.has(group) ? this.random() * pace : 0
         if (target.family === 'v4') seen.add(group) // One of each group at once: the first picture comes early.
         this.entries.set(target.id, {
           app,
@@ -124,7 +126,7 @@ export class Schedule {
   request(ids: readonly string[], expires: number, now: number): void {
     const wanted = ids.map(id => this.entries.get(id)).filter(entry => entry !== undefined)
     for (const entry of wanted) entry.requested = expires
-    if (wanted.length) this.next = Math.min(this.next, Math.max(now, this.lastStart + LEAST_SPACING))
+    if (wanted.length) this.next = Math.min(this.next, Math.max(now, this.lastPlan + LEAST_SPACING))
   }
 
   /** When to plan the next round. */
@@ -133,6 +135,7 @@ export class Schedule {
   }
 
   plan(now: number, place: Place): Round {
+    this.lastPlan = now
     this.spacing.forget(now)
     const eligible = [...this.entries.values()].filter(entry => this.eligible(entry, place))
     const { round, stretch } = this.paces(eligible, place)
@@ -155,7 +158,19 @@ export class Schedule {
   }
 
   /**
-   * A run is over, or was given up (`bytes` 0). `connected` is the address that answered, as far as one did; it is
+   * Whether a planned run may begin now. False where its address turned out, since the plan was made, to be one that
+   * was just asked under another name: the run is put back and its grant returned.
+   */
+  begins({ target, granted }: Planned, now: number): boolean {
+    if (this.spacing.free(target, now)) return true
+    this.options.budget.settle(granted, 0)
+    const entry = this.entries.get(target.id)
+    if (entry) entry.due = now
+    return false
+  }
+
+  /**
+   * A run that began is over, or was given up (`bytes` 0). `connected` is the address that answered, as far as one did; it is
    * remembered in memory only, to keep two names of one address apart.
    */
   ended({ target, granted }: Planned, now: number, connected: string | null, bytes: number): void {

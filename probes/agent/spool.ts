@@ -11,7 +11,7 @@ export type Unnumbered = Omit<Measurement, 'sequence'>
 
 /** Why measurements were lost here. `refused` ones were delivered, and refused by the server. */
 export type DropReason = 'full' | 'old' | 'torn' | 'damaged' | 'disk' | 'refused'
-export type Dropped = Record<DropReason, number>
+type Dropped = Record<DropReason, number>
 
 /** Makes the bytes of a batch from its lines; the place of sealing. */
 export type Seal = (lines: string) => Promise<Pick<Batch, 'encoding' | 'bytes'>>
@@ -70,6 +70,13 @@ const isState = (value: unknown): value is State => {
 const plain: Seal = async lines => ({ encoding: 'ndjson', bytes: lines })
 const countOf = ({ first, last }: Pick<Header, 'first' | 'last'>): number => last - first + 1
 const sum = (numbers: Iterable<number>): number => [...numbers].reduce((total, n) => total + n, 0)
+
+/** A disk that is nearly full takes a part and says no only to the next one. */
+const writeWhole = async (handle: FileHandle, bytes: Buffer, at: number): Promise<void> => {
+  for (let done = 0; done < bytes.length; ) {
+    done += (await handle.write(bytes, done, bytes.length - done, at + done)).bytesWritten
+  }
+}
 
 export const openSpool = async (folder: string, options: SpoolOptions): Promise<Spool> => {
   const spool = new DiskSpool(await privateFolder(folder), options)
@@ -256,13 +263,13 @@ class DiskSpool implements Spool {
     if (torn) await truncate(this.file(number), good)
   }
 
-  /** Writes one batch of what is gathered, durably; false where the disk took none. */
-  private async writeBatch(): Promise<boolean> {
+  /** Writes one batch of what is gathered, durably; false where the disk takes not even a small one. */
+  private async writeBatch(most = BATCH_MEASUREMENTS): Promise<boolean> {
     const first = this.state.sequence + 1
     const lines: string[] = []
     let size = 0
     for (const { measurement } of this.gathered) {
-      if (lines.length >= BATCH_MEASUREMENTS || size > this.segmentBytes / 2) break
+      if (lines.length >= most || size > this.segmentBytes / 2) break
       const line = JSON.stringify({ ...measurement, sequence: first + lines.length } satisfies Measurement)
       size += line.length
       lines.push(line)
@@ -271,6 +278,7 @@ class DiskSpool implements Spool {
     const sealed = await (this.options.seal ?? plain)(lines.join('\n'))
     const batch: Batch = { id, first, last: first + lines.length - 1, ...sealed }
     if (!(await this.write(batch))) {
+      if (lines.length > 1) return await this.writeBatch(Math.ceil(lines.length / 8))
       this.shed()
       return false
     }
@@ -285,7 +293,7 @@ class DiskSpool implements Spool {
     let segment: Segment | null = null
     try {
       segment = await this.current(record.length)
-      await this.handle!.write(record, 0, record.length, segment.size)
+      await writeWhole(this.handle!, record, segment.size)
       await this.handle!.datasync()
     } catch {
       // No space, or a disk that fails: what was written of it is cut off, and after a failed sync nothing is trusted.

@@ -1,7 +1,7 @@
 import { type Dispatcher, Pool } from 'undici'
 
 /** One request to the server. `limit` is the most bytes an answer may have. */
-export type Ask = {
+type Ask = {
   method: 'GET' | 'POST'
   path: string
   headers?: Record<string, string>
@@ -45,7 +45,9 @@ const troubleOf = (error: unknown): Unanswered => {
   if (error instanceof Unanswered) return error
   const { code = '', name = '' } = error as { code?: string; name?: string }
   if (/TIMEOUT|ETIMEDOUT/.test(code) || name === 'TimeoutError') return new Unanswered('timeout', 'no answer in time')
-  if (/^HPE_|INVALID|RESPONSE/.test(code)) return new Unanswered('malformed', `not HTTP (${code})`)
+  if (name === 'HTTPParserError' || /^HPE_|^UND_ERR_(RES|HEADERS_OVERFLOW)/.test(code)) {
+    return new Unanswered('malformed', 'the answer is not HTTP')
+  }
   return new Unanswered('unreachable', code || name || 'no connection')
 }
 

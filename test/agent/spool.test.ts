@@ -1,8 +1,8 @@
-import { fork } from 'node:child_process'
+import { fork, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { appendFile, chmod, cp, mkdir, readdir, readFile, stat, truncate, writeFile } from 'node:fs/promises'
+import { appendFile, chmod, cp, mkdir, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { appendBatch, contents, folder, HandClock, sample, spoolAt } from './samples.ts'
 
 const segments = async (path: string): Promise<string[]> =>
@@ -181,13 +181,61 @@ test('stray files and an empty segment are no trouble', async () => {
   expect(await spool.append(sample())).toBe(false)
 })
 
+/** A small file system of its own at `path`, or why there is none. */
+const mountSmall = (path: string): string | null => {
+  const { status, stderr, error } = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=256k', 'tmpfs', path])
+  return status === 0 ? null : `needs root to mount a small file system: ${error?.message ?? String(stderr).trim()}`
+}
+
+test('a full disk loses nothing it need not, and what waited is written when there is room', async context => {
+  const path = await folder()
+  const trouble = mountSmall(path)
+  if (trouble) return context.skip(trouble)
+  onTestFinished(() => void spawnSync('umount', ['-l', path]))
+  const spool = await spoolAt(join(path, 'spool'), { maxBytes: 1e9 })
+  const kept = await appendBatch(spool, 20)
+  const filler = join(path, 'somebody-elses')
+  for (const size of [4_096, 1]) {
+    const full = (): Promise<boolean> =>
+      appendFile(filler, Buffer.alloc(size)).then(
+        () => false,
+        () => true,
+      )
+    while (!(await full())) {}
+  }
+  const more = Array.from({ length: 200 }, sample)
+  const durable = Promise.all(more.map(measurement => spool.append(measurement)))
+  await spool.flush()
+  expect(spool.status()).toMatchObject({ measurements: 20, gathered: 200 })
+  expect(spool.ledger()).toEqual({ measured: 20, dropped: 0 })
+  expect((await contents(spool)).map(({ id }) => id)).toEqual(kept)
+  // Beyond what memory may hold, the oldest go, and are counted.
+  const flood = Array.from({ length: 5_100 }, () => spool.append(sample()))
+  await spool.flush()
+  expect(spool.status()).toMatchObject({ gathered: 5_000, dropped: { disk: 300 } })
+  expect((await durable).every(one => !one)).toBe(true)
+  expect(await Promise.race([...flood.slice(0, 100)])).toBe(false)
+  await rm(filler)
+  const [batch] = await spool.peek(1, 1)
+  await spool.acknowledge(batch!.id)
+  await spool.flush()
+  expect(spool.status().measurements).toBeGreaterThan(100)
+  const { measurements, gathered } = spool.status()
+  expect(measurements + gathered).toBe(5_000)
+  await spool.close()
+  const again = await spoolAt(join(path, 'spool'))
+  expect(again.status().measurements).toBe(measurements)
+  await again.close()
+})
+
 test('killed at any moment, it has lost nothing that was promised', { timeout: 60_000 }, async () => {
   const path = await folder()
   const promised: string[] = []
   const acknowledged = new Map<string, string[]>()
-  for (let round = 0; round < 20; round++) {
-    const child = fork(join(import.meta.dirname, 'spool-writer.ts'), [path], {
+  for (let round = 0; round < 10; round++) {
+    const child = fork(join(import.meta.dirname, 'spool-child.ts'), [path], {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+      env: { ...process.env, NODE_COMPILE_CACHE: join(path, 'compiled') }, // Ten starts of the same code.
     })
     child.on('message', (said: { kept?: string[]; receipted?: { batch: string; ids: string[] } }) => {
       if (said.kept) promised.push(...said.kept)

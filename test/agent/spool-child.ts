@@ -1,4 +1,5 @@
 import { randomInt } from 'node:crypto'
+import { flushCompileCache } from 'node:module'
 import { openSpool } from '../../probes/agent/spool.ts'
 import { sampleOf } from './sample.ts'
 
@@ -9,6 +10,7 @@ const spool = await openSpool(process.argv[2]!, {
   flushSeconds: 60,
   mono: () => performance.now() / 1000,
 })
+flushCompileCache() // A killed process leaves none.
 const tell = (message: object) => new Promise(resolve => process.send!(message, resolve))
 
 for (;;) {

@@ -1,0 +1,30 @@
+import { flushCompileCache } from 'node:module'
+import { startAgent } from '../../probes/agent/agent.ts'
+import { profiles } from '../../probes/agent/profiles.ts'
+import { measure } from '../../probes/all.ts'
+
+/** Run as a child of agent.test.ts: an agent for which time passes 200 times as fast, until it is killed. */
+const [folder = '', server = '', x = ''] = process.argv.slice(2)
+const mono = (): number => ((Date.now() % 1e8) / 1000) * 200
+flushCompileCache() // A killed process leaves none.
+await startAgent({
+  config: {
+    folder,
+    server: new URL(server),
+    releaseKey: { kty: 'OKP', crv: 'Ed25519', x },
+    code: null,
+    profile: { ...profiles.control, round: 10, deciding: 10 },
+    vantage: { country: 'KE', asn: 33_771 },
+    apps: null,
+    unusual: false,
+    loopback: true,
+    metrics: null,
+    spool: { maxBytes: 1e7, maxAge: 1e9 },
+  },
+  measure,
+  log: () => {},
+  clock: { wall: () => Date.now() / 1000, mono },
+  reportSeconds: 0.02,
+  backoff: { first: 0.02, most: 0.1 },
+})
+process.send!('started')

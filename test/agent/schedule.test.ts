@@ -1,0 +1,256 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { apps as builtIn } from '../../measurement/catalogue.ts'
+import type { Target } from '../../measurement/target.ts'
+import { Bucket } from '../../probes/agent/budget.ts'
+import { type Profile, profiles } from '../../probes/agent/profiles.ts'
+import { type Consent, type Place, Schedule } from '../../probes/agent/schedule.ts'
+import { appOf, HandClock, tcpTarget } from './samples.ts'
+
+type Event = { at: number; end: number; target: Target; bytes: number; round: number; connected: string | null }
+
+const consent: Consent = { unusual: false, loopback: true, apps: null }
+const place: Place = { country: 'KE', role: 'vantage', families: new Set(['v4']) }
+
+/** Lives `seconds` of virtual time by the schedule; every measurement takes as long and costs as much as told. */
+const live = (
+  schedule: Schedule,
+  clock: HandClock,
+  seconds: number,
+  run: (target: Target) => { duration: number; bytes: number; connected: string | null },
+  where: Place = place,
+  between: (now: number) => void = () => {},
+): { events: Event[]; skipped: number } => {
+  const events: Event[] = []
+  const until = clock.now + seconds
+  let skipped = 0
+  for (let round = 0; clock.now < until; round++) {
+    clock.now = Math.max(clock.now, schedule.nextRound())
+    const plan = schedule.plan(clock.now, where)
+    skipped += plan.skipped
+    for (const planned of plan.runs) {
+      if (!schedule.begins(planned, clock.now)) continue
+      const at = clock.now
+      const { duration, bytes, connected } = run(planned.target)
+      clock.now += duration
+      events.push({ at, end: clock.now, target: planned.target, bytes, round, connected })
+      schedule.ended(planned, clock.now, connected, bytes)
+    }
+    between(clock.now)
+  }
+  return { events, skipped }
+}
+
+const start = (profile: Profile, apps = builtIn, more: Partial<Consent> = {}, random?: () => number) => {
+  const clock = new HandClock()
+  const budget = new Bucket(profile.bytesPerDay, clock.mono)
+  const options = { profile, budget, consent: { ...consent, ...more }, ...(random ? { random } : {}) }
+  const schedule = new Schedule(options, clock.now)
+  schedule.adopt({ apps, forbidden: {} }, clock.now)
+  return { clock, budget, schedule }
+}
+
+const steady = (target: Target) => ({
+  duration: 0.5,
+  bytes: target.kind === 'http' ? 9_000 : 1_500,
+  connected: null,
+})
+
+/** Catalogues with few hosts and many targets, so that addresses collide; names may share an address. */
+const offers = fc
+  .array(
+    fc.record({
+      host: fc.constantFrom('a.test', 'b.test', 'c.test', '198.51.100.7'),
+      spacing: fc.integer({ min: 60, max: 1_200 }),
+      decides: fc.constantFrom('yes' as const, 'no' as const),
+      control: fc.constantFrom(undefined, undefined, 'foreign' as const, 'domestic' as const),
+      family: fc.constantFrom('v4' as const, 'v4' as const, 'v6' as const),
+    }),
+    { minLength: 1, maxLength: 25 },
+  )
+  .map(list =>
+    list.map(({ control, host, ...one }, at) =>
+      tcpTarget(`t.${at}`, { ...one, host: control ? `${control}${at}.test` : host, ...(control ? { control } : {}) }),
+    ),
+  )
+
+const behind: Record<string, string> = { 'a.test': '203.0.113.1', 'b.test': '203.0.113.1', 'c.test': '203.0.113.2' }
+
+test('spacing is never violated, nothing exceeds the budget, and controls are in every round', () => {
+  const whatHappens = fc.record({
+    targets: offers,
+    seed: fc.integer({ min: 1, max: 2 ** 31 - 2 }),
+    duration: fc.double({ min: 0.01, max: 30, noNaN: true }),
+    bytes: fc.integer({ min: 0, max: 700 }),
+    bytesPerDay: fc.integer({ min: 20_000, max: 3_000_000 }),
+    greedy: fc.boolean(),
+  })
+  fc.assert(
+    fc.property(whatHappens, ({ targets, seed, duration, bytes, bytesPerDay, greedy }) => {
+      let state = seed
+      const random = () => (state = (state * 48_271) % (2 ** 31 - 1)) / 2 ** 31
+      const profile = { ...profiles.home, bytesPerDay }
+      const { clock, schedule } = start(profile, [appOf('t', targets)], {}, random)
+      const where = { ...place, families: new Set(['v4', 'v6'] as const) }
+      const ask = (now: number) =>
+        greedy &&
+        schedule.request(
+          targets.map(({ id }) => id),
+          now + 300,
+          now,
+        )
+      const run = ({ host }: Target) => ({ duration, bytes, connected: behind[host] ?? null })
+      const { events } = live(schedule, clock, 86_400, run, where, ask)
+      spaced(events)
+      withinBudget(events, bytesPerDay)
+      controlled(events, targets)
+    }),
+    { numRuns: 60 },
+  )
+})
+
+const spaced = (events: readonly Event[]): void => {
+  const last = new Map<string, Event>()
+  const known = new Map<string, string>()
+  for (const event of events) {
+    const { host, spacing } = event.target
+    const before = last.get(host)
+    if (before)
+      expect(event.at - before.end).toBeGreaterThanOrEqual(Math.max(60, spacing, before.target.spacing) - 1e-6)
+    // An address stands behind a name from the first answer on.
+    const address = known.get(host)
+    const there = address && last.get(address)
+    if (there) expect(event.at - there.end).toBeGreaterThanOrEqual(60 - 1e-6)
+    last.set(host, event)
+    if (event.connected) {
+      known.set(host, event.connected)
+      last.set(event.connected, event)
+    }
+  }
+}
+
+const withinBudget = (events: readonly Event[], perDay: number): void => {
+  let sum = 0
+  let oldest = 0
+  for (const event of events) {
+    sum += event.bytes
+    while (events[oldest]!.at < event.at - 86_400) sum -= events[oldest++]!.bytes
+    expect(sum).toBeLessThanOrEqual(perDay)
+  }
+}
+
+const controlled = (events: readonly Event[], targets: readonly Target[]): void => {
+  for (const round of Map.groupBy(events, event => event.round).values()) {
+    expect(round.some(({ target }) => !target.control)).toBe(true)
+    for (const side of ['foreign', 'domestic'] as const) {
+      const has = targets.some(({ control }) => control === side)
+      expect(round.some(({ target }) => target.control === side)).toBe(has)
+    }
+  }
+}
+
+test('on the home profile the whole catalogue fits the day, and what decides is measured within the hour', () => {
+  const { clock, schedule } = start(profiles.home)
+  const { events } = live(schedule, clock, 2 * 86_400, steady)
+  const day = events.filter(({ at }) => at > clock.now - 86_400)
+  const bytes = day.reduce((total, one) => total + one.bytes, 0)
+  expect(bytes).toBeLessThanOrEqual(12e6)
+  expect(bytes).toBeGreaterThan(5e6)
+  const wanted = builtIn
+    .flatMap(app => app.targets)
+    .filter(
+      ({ decides, family, control, risk }) => decides === 'yes' && family === 'v4' && !control && risk === 'ordinary',
+    )
+  const perTarget = Map.groupBy(day, ({ target }) => target.id)
+  const rare = wanted.filter(({ id }) => (perTarget.get(id)?.length ?? 0) < 18)
+  expect(rare.map(({ id }) => id)).toEqual([])
+  const asked = new Set(events.map(({ target }) => target.id))
+  const ordinary = builtIn
+    .flatMap(app => app.targets)
+    .filter(
+      ({ risk, family, countries }) =>
+        risk === 'ordinary' && family === 'v4' && (!countries || countries.includes('KE')),
+    )
+  expect(ordinary.filter(({ id }) => !asked.has(id))).toEqual([])
+})
+
+test('a cap that is hit skips, counts once per target, and goes on when bytes flow in', () => {
+  const profile = { ...profiles.home, bytesPerDay: 300_000 }
+  const { clock, schedule } = start(profile)
+  const { events, skipped } = live(schedule, clock, 86_400, () => ({ duration: 1, bytes: 1_400, connected: null }))
+  expect(skipped).toBeGreaterThan(0)
+  expect(skipped).toBeLessThan(builtIn.flatMap(app => app.targets).length * 4)
+  expect(events.length).toBeGreaterThan(10)
+})
+
+test('who may be asked: families, countries, roles, risk, consent, retired apps, what the document forbids', () => {
+  const targets = [
+    tcpTarget('t.plain', { host: 'a.test' }),
+    tcpTarget('t.v6', { host: 'b.test', family: 'v6' }),
+    tcpTarget('t.elsewhere', { host: 'c.test', countries: ['IR'] }),
+    tcpTarget('t.here', { host: 'd.test', countries: ['KE'] }),
+    tcpTarget('t.operator', { host: 'e.test', roles: ['operator'] }),
+    tcpTarget('t.unusual', { host: 'f.test', risk: 'unusual' }),
+    tcpTarget('t.forbidden', { host: 'g.test' }),
+    tcpTarget('t.lab', { host: 'h.test' }),
+  ].map(target => (target.id === 't.lab' ? target : { ...target, address: 'public' as const }))
+  const gone = appOf('gone', [tcpTarget('gone.x', { host: 'i.test' })], { status: 'retired' })
+  const asked = (more: Partial<Consent>, where: Partial<Place> = {}) => {
+    const { clock, schedule } = start(profiles.home)
+    const strict = new Schedule(
+      {
+        profile: profiles.home,
+        budget: new Bucket(1e9, clock.mono),
+        consent: { ...consent, loopback: false, ...more },
+      },
+      clock.now,
+    )
+    expect(schedule).toBeDefined()
+    strict.adopt({ apps: [appOf('t', targets), gone], forbidden: { KE: ['t.forbidden'] } }, clock.now)
+    const { events } = live(strict, clock, 7_200, steady, { ...place, ...where })
+    return [...new Set(events.map(({ target }) => target.id))].sort()
+  }
+  expect(asked({})).toEqual(['t.here', 't.plain'])
+  expect(asked({ unusual: true })).toEqual(['t.here', 't.plain', 't.unusual'])
+  expect(asked({ loopback: true })).toEqual(['t.here', 't.lab', 't.plain'])
+  expect(asked({}, { families: new Set(['v4', 'v6']) })).toEqual(['t.here', 't.plain', 't.v6'])
+  expect(asked({}, { country: 'IR' })).toEqual(['t.elsewhere', 't.forbidden', 't.plain'])
+  expect(asked({}, { role: 'operator' })).toEqual(['t.here', 't.operator', 't.plain'])
+  expect(asked({ apps: ['other'] })).toEqual([])
+})
+
+test('a request is honoured early, once, and not past its expiry', () => {
+  const targets = Array.from({ length: 30 }, (_, at) => tcpTarget(`t.${at}`, { host: `h${at}.test`, decides: 'no' }))
+  const { clock, schedule } = start(profiles.home, [appOf('t', targets)], {}, () => 0.5)
+  live(schedule, clock, 600, steady)
+  const before = clock.now
+  schedule.request(['t.29', 'nobody'], clock.now + 1_000, clock.now)
+  const { events } = live(schedule, clock, 120, steady)
+  expect(events[0]?.target.id ?? events.find(({ target }) => target.id === 't.29')?.target.id).toBeDefined()
+  expect(events.filter(({ target }) => target.id === 't.29')).toHaveLength(1)
+  expect(events.find(({ target }) => target.id === 't.29')!.at).toBeLessThanOrEqual(before + 120)
+  schedule.request(['t.28'], clock.now - 1, clock.now)
+  const next = live(schedule, clock, 120, steady)
+  expect(next.events.filter(({ target }) => target.id === 't.28').length).toBeLessThanOrEqual(1)
+})
+
+test('a restart within one boot keeps its distance', () => {
+  const clock = new HandClock()
+  const budget = new Bucket(1e9, clock.mono)
+  const schedule = new Schedule({ profile: profiles.home, budget, consent, lastActive: clock.now - 20 }, clock.now)
+  schedule.adopt({ apps: [appOf('t', [tcpTarget('t.a', { spacing: 180 })])], forbidden: {} }, clock.now)
+  const begin = clock.now
+  const { events } = live(schedule, clock, 900, steady)
+  expect(events[0]!.at).toBeGreaterThanOrEqual(begin + 160)
+})
+
+test('a new catalogue keeps what is known of the targets that stay', () => {
+  const { clock, schedule } = start(profiles.home, [appOf('t', [tcpTarget('t.a')])])
+  live(schedule, clock, 10, steady)
+  schedule.adopt(
+    { apps: [appOf('t', [tcpTarget('t.a'), tcpTarget('t.b', { host: 'b.test' })])], forbidden: {} },
+    clock.now,
+  )
+  const { events } = live(schedule, clock, 130, steady)
+  expect(events.map(({ target }) => target.id)).not.toContain('t.a')
+})
