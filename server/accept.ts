@@ -9,6 +9,7 @@ import type { Commit } from './commit.ts'
 import type { Meter } from './exporter.ts'
 import { firstFault } from './fault.ts'
 import type { Identity } from './identity.ts'
+import { Ledger } from './ledger.ts'
 import { prefixOf } from './locate/address.ts'
 import type { Locate } from './locate/locate.ts'
 import { type Placed, place } from './place.ts'
@@ -53,12 +54,14 @@ export class Accept {
   readonly #parts: AcceptParts
   readonly #pseudonymKey: Buffer
   readonly #prefixes: Prefixes
+  readonly #ledger: Ledger
   readonly #remembered = new Set<string>()
 
   constructor(parts: AcceptParts) {
     this.#parts = parts
     this.#pseudonymKey = parts.secrets.derive('agent pseudonym')
     this.#prefixes = new Prefixes(parts.now)
+    this.#ledger = new Ledger(parts.secrets.derive('ledger'), parts.meter)
   }
 
   /** `body` is JSON, unpacked; `address` is the connection's and goes no further than this call. */
@@ -75,7 +78,11 @@ export class Accept {
     }
     const opened = report.batches.map(batch => this.#open(batch, report, origin, arrived))
     const rows = opened.flatMap(({ outcome }) => (Array.isArray(outcome) ? outcome : []))
-    await commit.add(rows.map(row => toRow(row) as { at: string }))
+    await commit.add({
+      measurements_raw: rows.map(row => toRow(row) as { at: string }),
+      deliveries: this.#ledger.deliveries(identity.thumbprint, report.ledger, rows),
+    })
+    this.#ledger.count(identity.thumbprint, report.ledger, rows.length)
     for (const { outcome, digest } of opened) {
       if (Array.isArray(outcome)) this.#remember(digest)
       meter.count('peyk_batches_total', {

@@ -28,6 +28,7 @@ import { adminRoutes } from './routes/admin.ts'
 import { agentRoutes } from './routes/agents.ts'
 import { catalogueRoutes, type SignedCatalogue } from './routes/catalogue.ts'
 import { healthRoutes } from './routes/health.ts'
+import { ledgerRoutes } from './routes/ledger.ts'
 import { reportRoutes } from './routes/reports.ts'
 import type { Secrets } from './secrets.ts'
 import type { Store } from './store/store.ts'
@@ -154,6 +155,7 @@ export const buildServer = async (parts: AppParts) => {
   healthRoutes(app, parts)
   catalogueRoutes(app, parts)
   adminRoutes(app, parts)
+  ledgerRoutes(app, parts)
   await app.register(async signed => {
     // Bodies are compared with their proofs as they were sent, so here they stay bytes.
     signed.removeAllContentTypeParsers()

@@ -59,9 +59,9 @@ export const startServer = async (config: Config, parts: ServerParts): Promise<S
   for (const thumbprint of parts.operators ?? []) await agents.grant(thumbprint, 'operator')
   const exporter = new Exporter(parts.presentState)
   present(exporter, locate, catalogue, parts.version)
-  const commit = new Commit(store, 'measurements_raw', {
-    stored: (rows, seconds) => {
-      exporter.count('peyk_store_rows_total', { table: 'measurements_raw' }, rows)
+  const commit = new Commit(store, {
+    stored: (table, rows, seconds) => {
+      exporter.count('peyk_store_rows_total', { table }, rows)
       exporter.observe('peyk_store_insert_duration_seconds', {}, seconds)
     },
     failed: error => {
