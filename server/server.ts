@@ -90,18 +90,24 @@ export const startServer = async (config: Config, parts: ServerParts): Promise<S
   const metricsPage = await serveMetrics(exporter, config.PEYK_METRICS_HOST, config.PEYK_METRICS_PORT).catch(
     cannotListen('PEYK_METRICS_PORT'),
   )
-  await app
-    .listen({ host: config.PEYK_HOST, port: config.PEYK_PORT, listenTextResolver: () => 'listening' })
-    .catch(cannotListen('PEYK_PORT'))
-  for (const warning of warningsOf(locate, now())) log.warn(warning)
   const close = async (): Promise<void> => {
+    // Connections kept alive become idle one by one as their reports are answered.
+    const idle = setInterval(() => app.server.closeIdleConnections(), 50)
     const late = setTimeout(() => app.server.closeAllConnections(), GRACE_MS)
     await app.close()
+    clearInterval(idle)
     clearTimeout(late)
     await commit.idle()
     await metricsPage.close()
     exporter.close()
   }
+  try {
+    await app.listen({ host: config.PEYK_HOST, port: config.PEYK_PORT, listenTextResolver: () => 'listening' })
+  } catch (error) {
+    await close()
+    return cannotListen('PEYK_PORT')(error as NodeJS.ErrnoException)
+  }
+  for (const warning of warningsOf(locate, now())) log.warn(warning)
   return { url: urlOf(app.server.address() as AddressInfo), metricsUrl: metricsPage.url, routes, shared, close }
 }
 
