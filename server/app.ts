@@ -114,7 +114,7 @@ export const buildServer = async (parts: AppParts) => {
 
   await app.register(helmet, {
     contentSecurityPolicy: contentSecurity,
-    crossOriginResourcePolicy: { policy: 'cross-origin' },
+    crossOriginResourcePolicy: { policy: config.PEYK_ORIGINS.length ? 'cross-origin' : 'same-origin' },
   })
   await app.register(rateLimit, {
     max: config.PEYK_RATE_NETWORK,
@@ -138,6 +138,7 @@ export const buildServer = async (parts: AppParts) => {
     },
   })
 
+  app.addHook('onRequest', guardReaders(config))
   const table = authorise(app, createAuthenticate({ agents, nonces, adminToken: secrets.adminToken }))
   app.setNotFoundHandler({ preHandler: app.rateLimit() }, () => {
     throw new Problem('not-found', 'See /openapi.json for what there is.')
@@ -173,6 +174,33 @@ export const buildServer = async (parts: AppParts) => {
   const routes = table()
   return { app, routes }
 }
+
+/**
+ * Whose pages may read: a server on a volunteer's own machine tells where it stands, so no web site may ask it, neither
+ * across origins nor under a name of its own that it lets point here (DNS rebinding).
+ */
+const guardReaders = ({ PEYK_HOST, PEYK_ORIGINS, PEYK_PROXIES }: Config) => {
+  const local = isLoopback(PEYK_HOST) && PEYK_PROXIES.length === 0
+  return async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
+    if (local && !isLoopback(request.hostname)) {
+      throw new Problem(
+        'forbidden',
+        'This server answers under a loopback name only: see PEYK_HOST and PEYK_PROXIES.',
+        {
+          field: 'host',
+        },
+      )
+    }
+    const { origin } = request.headers
+    if (request.method !== 'GET' || origin === undefined) return
+    if (PEYK_ORIGINS.includes('*')) void reply.header('access-control-allow-origin', '*')
+    else if (PEYK_ORIGINS.includes(origin)) {
+      void reply.header('access-control-allow-origin', origin).header('vary', 'origin')
+    }
+  }
+}
+
+const isLoopback = (host: string): boolean => /^(localhost|127(\.\d+){3}|\[?::1\]?)$/i.test(host)
 
 /**
  * Every route passes `authenticate`, after the rate limit and before its body is read. The table is of all routes, for

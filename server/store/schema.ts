@@ -74,6 +74,9 @@ export const migrations: readonly (readonly string[])[] = [
       agent String, day Date, arrived DateTime64(3, 'UTC'), measured UInt64, dropped UInt64, first UInt64, last UInt64
     ) ENGINE = MergeTree PARTITION BY toYYYYMM(day) ORDER BY (agent, day, first)
     TTL day + INTERVAL 400 DAY SETTINGS ${DURABLE}`,
+    // The token of a prefix serves the votes of two weeks and is then forgotten (DESIGN §4).
+    `ALTER TABLE measurements_raw MODIFY COLUMN prefix_token UInt32 TTL toDateTime(arrived) + INTERVAL 14 DAY`,
+    `ALTER TABLE agent_windows MODIFY COLUMN prefix UInt32 TTL at + INTERVAL 14 DAY`,
   ],
 ]
 

@@ -115,12 +115,12 @@ test('a full exposition renders quickly', async () => {
   await exporter.render()
   const took: number[] = []
   for (let round = 0; round < 7; round++) {
-    const begun = performance.now()
+    const begun = process.cpuUsage()
     await exporter.render()
-    took.push(performance.now() - begun)
+    took.push(process.cpuUsage(begun).user / 1000)
   }
   const median = took.sort((a, b) => a - b)[3]!
-  console.log(`a full exposition: ${median.toFixed(0)} ms`)
-  // The goal is 50 ms; four times that on a machine shared with other tests still shows a render that grew quadratic.
+  console.log(`a full exposition: ${median.toFixed(0)} ms of processor`)
+  // The goal is 50 ms; processor time, so that other tests do not count, and four times it, for slower machines.
   expect(median).toBeLessThan(200)
 })

@@ -86,7 +86,7 @@ test(`killed ${ROUNDS} times under load: what was acknowledged is stored, each o
   const stored = new Map(rows.map(({ id, n }) => [id, n]))
   expect([...acknowledged].filter(id => stored.get(id) !== 1)).toEqual([])
   expect([...stored].filter(([id, n]) => n !== 1 || !sent.has(id))).toEqual([])
-  expect(acknowledged.size).toBeGreaterThan(500)
+  expect(acknowledged.size).toBeGreaterThan(100)
   console.log(`${acknowledged.size} measurements acknowledged over ${ROUNDS} kills`)
 }, 120_000)
 

@@ -22,7 +22,12 @@ let now = 1_790_000_000
 beforeAll(async () => {
   const database = join(mkdtempSync(join(tmpdir(), 'peyk-')), 'networks.txt')
   writeFileSync(database, DUMP)
-  const env = { PEYK_ENROLMENT: 'open', PEYK_PROXIES: '127.0.0.1', PEYK_ASN_DB: database }
+  const env = {
+    PEYK_ENROLMENT: 'open',
+    PEYK_PROXIES: '127.0.0.1',
+    PEYK_ASN_DB: database,
+    PEYK_ORIGINS: 'https://friend.example',
+  }
   server = await live(env, { now: () => now })
 })
 afterAll(() => server.stop())
@@ -89,4 +94,11 @@ test('readyz tells which database is in use, and that it is old', async () => {
   expect(await server.metrics()).toContain(
     `peyk_asn_database_timestamp_seconds ${Date.parse('2022-10-29T05:59:54Z') / 1000}`,
   )
+})
+
+test('an origin that the operator names may read; behind a proxy the host is the proxy’s matter', async () => {
+  const ask = async (origin: string) =>
+    (await fetch(`${server.url}/v1/nonce`, { headers: { origin } })).headers.get('access-control-allow-origin')
+  expect(await ask('https://friend.example')).toBe('https://friend.example')
+  expect(await ask('https://evil.example')).toBeNull()
 })
