@@ -12,18 +12,18 @@ import fastify, {
   type RawReplyDefaultExpression,
   type RawRequestDefaultExpression,
   type RawServerDefault,
-  type RouteOptions,
 } from 'fastify'
 import type { Logger } from 'pino'
 import type { Accept } from './accept.ts'
 import type { Agents } from './agents.ts'
 import type { Config } from './config.ts'
 import type { Meter } from './exporter.ts'
-import { type Authenticate, createAuthenticate, type Right } from './identity.ts'
+import { authorise, createAuthenticate } from './identity.ts'
 import { prefixOf } from './locate/address.ts'
 import type { Locate } from './locate/locate.ts'
 import type { Nonces } from './nonce.ts'
 import { answerProblems, Problem } from './problem.ts'
+import { guardReaders } from './readers.ts'
 import { adminRoutes } from './routes/admin.ts'
 import { agentRoutes } from './routes/agents.ts'
 import { catalogueRoutes, type SignedCatalogue } from './routes/catalogue.ts'
@@ -70,9 +70,6 @@ export type AppParts = {
   /** Routes of other parts: the answers, the page. Each names its right. */
   routes?: ((app: App) => void | Promise<void>) | undefined
 }
-
-/** One line of the route table. */
-export type RouteLine = { method: string; url: string; right: Right }
 
 /** The server as routes see it: schemas are types. */
 export type App = FastifyInstance<
@@ -173,59 +170,6 @@ export const buildServer = async (parts: AppParts) => {
   await app.ready()
   const routes = table()
   return { app, routes }
-}
-
-/**
- * Whose pages may read: a server on a volunteer's own machine tells where it stands, so no web site may ask it, neither
- * across origins nor under a name of its own that it lets point here (DNS rebinding).
- */
-const guardReaders = ({ PEYK_HOST, PEYK_ORIGINS, PEYK_PROXIES }: Config) => {
-  const local = isLoopback(PEYK_HOST) && PEYK_PROXIES.length === 0
-  return async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
-    if (local && !isLoopback(request.hostname)) {
-      throw new Problem(
-        'forbidden',
-        'This server answers under a loopback name only: see PEYK_HOST and PEYK_PROXIES.',
-        {
-          field: 'host',
-        },
-      )
-    }
-    const { origin } = request.headers
-    if (request.method !== 'GET' || origin === undefined) return
-    if (PEYK_ORIGINS.includes('*')) void reply.header('access-control-allow-origin', '*')
-    else if (PEYK_ORIGINS.includes(origin)) {
-      void reply.header('access-control-allow-origin', origin).header('vary', 'origin')
-    }
-  }
-}
-
-const isLoopback = (host: string): boolean => /^(localhost|127(\.\d+){3}|\[?::1\]?)$/i.test(host)
-
-/**
- * Every route passes `authenticate`, after the rate limit and before its body is read. The table is of all routes, for
- * a test and for whoever reviews them; a route without a right stops the start.
- */
-const authorise = (app: App, authenticate: Authenticate): (() => RouteLine[]) => {
-  const seen: RouteOptions[] = []
-  app.addHook('onRoute', route => {
-    seen.push(route)
-    const before = [route.onRequest ?? []].flat()
-    route.onRequest = [
-      ...before,
-      async (request: FastifyRequest) => {
-        const { right } = request.routeOptions.config
-        if (!right) throw new Problem('forbidden', 'This route has no right.')
-        request.setDecorator('identity', await authenticate(request, right))
-      },
-    ]
-  })
-  return () =>
-    seen.flatMap(({ method, url, config }) => {
-      if (!config?.right) throw new Error(`${url}: name the right it needs (config.right, server/identity.ts).`)
-      const { right } = config
-      return [method].flat().map(one => ({ method: one, url, right }))
-    })
 }
 
 const statusOf = (code: string | undefined): string => {

@@ -6,16 +6,18 @@ import { RULE_VERSION } from '../measurement/judge/outcome.ts'
 import type { Request } from '../measurement/report.ts'
 import { Accept } from './accept.ts'
 import { type Agent, Agents } from './agents.ts'
-import { type App, buildServer, type RouteLine } from './app.ts'
+import { type App, buildServer } from './app.ts'
 import { Commit } from './commit.ts'
 import { type Config, ConfigError } from './config.ts'
-import { Exporter, type Meter, type PresentState, serveMetrics } from './exporter.ts'
+import { Exporter, type Meter, type PresentState } from './exporter.ts'
 import { Facts } from './facts.ts'
+import type { RouteLine } from './identity.ts'
 import { type Locate, openLocate } from './locate/locate.ts'
 import { Nonces } from './nonce.ts'
 import type { Touched } from './rollup.ts'
 import type { SignedCatalogue } from './routes/catalogue.ts'
 import { warningsOf } from './routes/health.ts'
+import { serveMetrics } from './scrape.ts'
 import { readSecrets } from './secrets.ts'
 import type { Store } from './store/store.ts'
 
@@ -87,9 +89,9 @@ export const startServer = async (config: Config, parts: ServerParts): Promise<S
     ...{ config, secrets, store, agents, nonces, accept, locate, meter: exporter, log, now, catalogue },
     routes: app => parts.routes?.(app, shared),
   })
-  const metricsPage = await serveMetrics(exporter, config.PEYK_METRICS_HOST, config.PEYK_METRICS_PORT).catch(
-    cannotListen('PEYK_METRICS_PORT'),
-  )
+  const metricsPage = await serveMetrics(exporter, config.PEYK_METRICS_HOST, config.PEYK_METRICS_PORT, error =>
+    log.error({ reason: error.message.slice(0, 200) }, 'a scrape failed'),
+  ).catch(cannotListen('PEYK_METRICS_PORT'))
   const close = async (): Promise<void> => {
     // Connections kept alive become idle one by one as their reports are answered.
     const idle = setInterval(() => app.server.closeIdleConnections(), 50)
