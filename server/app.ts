@@ -33,8 +33,11 @@ import { reportRoutes } from './routes/reports.ts'
 import type { Secrets } from './secrets.ts'
 import type { Store } from './store/store.ts'
 
-/** Slow clients: headers within 10 s, the whole request within 2 minutes (8 MB at half a megabit), idle for a minute. */
-const slow = { headersTimeout: 10_000, requestTimeout: 120_000, keepAliveTimeout: 60_000 }
+/**
+ * Slow clients: headers within 10 s, the whole request within 2 minutes (8 MB at half a megabit), between requests a
+ * minute; and nobody holds a connection, or a stream of rows, on which nothing moves for 2 minutes.
+ */
+const slow = { headersTimeout: 10_000, requestTimeout: 120_000, keepAliveTimeout: 60_000, connectionTimeout: 120_000 }
 const MOST_CONNECTIONS = 10_000
 const MOST_HEADER_BYTES = 16 * 1024
 
@@ -90,6 +93,7 @@ export const buildServer = async (parts: AppParts) => {
     trustProxy: config.PEYK_PROXIES.length ? [...config.PEYK_PROXIES] : false,
     bodyLimit: 64 * 1024,
     requestTimeout: slow.requestTimeout,
+    connectionTimeout: slow.connectionTimeout,
     keepAliveTimeout: slow.keepAliveTimeout,
     http: { headersTimeout: slow.headersTimeout, maxHeaderSize: MOST_HEADER_BYTES, connectionsCheckingInterval: 2_000 },
     ajv: { customOptions: { removeAdditional: false, allErrors: false } },
