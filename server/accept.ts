@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import { Compile } from 'typebox/compile'
 import { outcome, RULE_VERSION } from '../measurement/judge/outcome.ts'
 import type { Measurement, Stored } from '../measurement/measurement.ts'
@@ -7,12 +7,12 @@ import type { Agent, Agents } from './agents.ts'
 import { openBatch, Refusal } from './batch.ts'
 import type { Commit } from './commit.ts'
 import type { Meter } from './exporter.ts'
-import { firstFault } from './fault.ts'
+import { readBody } from './fault.ts'
 import type { Identity } from './identity.ts'
-import { prefixOf } from './locate/address.ts'
+import { Ledger } from './ledger.ts'
 import type { Locate } from './locate/locate.ts'
+import { Prefixes } from './locate/prefixes.ts'
 import { type Placed, place } from './place.ts'
-import { Problem } from './problem.ts'
 import { type Touched, touch } from './rollup.ts'
 import { hmac, type Secrets } from './secrets.ts'
 import { toRow } from './store/rows.ts'
@@ -53,19 +53,21 @@ export class Accept {
   readonly #parts: AcceptParts
   readonly #pseudonymKey: Buffer
   readonly #prefixes: Prefixes
+  readonly #ledger: Ledger
   readonly #remembered = new Set<string>()
 
   constructor(parts: AcceptParts) {
     this.#parts = parts
     this.#pseudonymKey = parts.secrets.derive('agent pseudonym')
     this.#prefixes = new Prefixes(parts.now)
+    this.#ledger = new Ledger(parts.secrets.derive('ledger'), parts.meter)
   }
 
   /** `body` is JSON, unpacked; `address` is the connection's and goes no further than this call. */
   async report(identity: Identity & { agent: Agent }, body: Buffer, address: string): Promise<Receipt> {
     const { locate, commit, meter, now } = this.#parts
     const arrived = now()
-    const report = readReport(body)
+    const report = readBody(validReport, body)
     const origin: Origin = {
       thumbprint: identity.thumbprint,
       agent: identity.agent,
@@ -75,7 +77,11 @@ export class Accept {
     }
     const opened = report.batches.map(batch => this.#open(batch, report, origin, arrived))
     const rows = opened.flatMap(({ outcome }) => (Array.isArray(outcome) ? outcome : []))
-    await commit.add(rows.map(row => toRow(row) as { at: string }))
+    await commit.add({
+      measurements_raw: rows.map(row => toRow(row) as { at: string }),
+      deliveries: this.#ledger.deliveries(identity.thumbprint, report.ledger, rows),
+    })
+    this.#ledger.count(identity.thumbprint, report.ledger, rows.length)
     for (const { outcome, digest } of opened) {
       if (Array.isArray(outcome)) this.#remember(digest)
       meter.count('peyk_batches_total', {
@@ -179,18 +185,6 @@ export class Accept {
   }
 }
 
-const readReport = (body: Buffer): Report => {
-  let value: unknown
-  try {
-    value = JSON.parse(body.toString())
-  } catch {
-    throw new Problem('bad-request', 'must be JSON', { field: 'body' })
-  }
-  if (validReport.Check(value)) return value
-  const { field, must } = firstFault(validReport.Errors(value))
-  throw new Problem('bad-request', must, { field: `body${field}` })
-}
-
 /** The windows these rows fell into, by the same rounding as the store's `placed`. */
 const touchedBy = (rows: readonly Stored[]): Touched => {
   const touched: Touched = new Map()
@@ -198,24 +192,4 @@ const touchedBy = (rows: readonly Stored[]): Touched => {
     touch(touched, country, asn, (Math.round(at * 1000) + Math.round(offset * 1000)) / 1000)
   }
   return touched
-}
-
-/** Tokens for the one-vote-per-prefix rules: same network same token, for a week, and no way back: the key is never written. */
-class Prefixes {
-  readonly #now: () => number
-  #week = -1
-  #key: Buffer = Buffer.alloc(0)
-
-  constructor(now: () => number) {
-    this.#now = now
-  }
-
-  token(address: string): number {
-    const week = Math.floor(this.#now() / (7 * 86_400))
-    if (week !== this.#week) {
-      this.#week = week
-      this.#key = randomBytes(32)
-    }
-    return hmac(this.#key, prefixOf(address)).readUInt32BE()
-  }
 }

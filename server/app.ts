@@ -12,28 +12,32 @@ import fastify, {
   type RawReplyDefaultExpression,
   type RawRequestDefaultExpression,
   type RawServerDefault,
-  type RouteOptions,
 } from 'fastify'
 import type { Logger } from 'pino'
 import type { Accept } from './accept.ts'
 import type { Agents } from './agents.ts'
 import type { Config } from './config.ts'
 import type { Meter } from './exporter.ts'
-import { type Authenticate, createAuthenticate, type Right } from './identity.ts'
+import { authorise, createAuthenticate } from './identity.ts'
 import { prefixOf } from './locate/address.ts'
 import type { Locate } from './locate/locate.ts'
 import type { Nonces } from './nonce.ts'
 import { answerProblems, Problem } from './problem.ts'
+import { guardReaders } from './readers.ts'
 import { adminRoutes } from './routes/admin.ts'
 import { agentRoutes } from './routes/agents.ts'
 import { catalogueRoutes, type SignedCatalogue } from './routes/catalogue.ts'
 import { healthRoutes } from './routes/health.ts'
+import { ledgerRoutes } from './routes/ledger.ts'
 import { reportRoutes } from './routes/reports.ts'
 import type { Secrets } from './secrets.ts'
 import type { Store } from './store/store.ts'
 
-/** Slow clients: headers within 10 s, the whole request within 2 minutes (8 MB at half a megabit), idle for a minute. */
-const slow = { headersTimeout: 10_000, requestTimeout: 120_000, keepAliveTimeout: 60_000 }
+/**
+ * Slow clients: headers within 10 s, the whole request within 2 minutes (8 MB at half a megabit), between requests a
+ * minute; and nobody holds a connection, or a stream of rows, on which nothing moves for 2 minutes.
+ */
+const slow = { headersTimeout: 10_000, requestTimeout: 120_000, keepAliveTimeout: 60_000, connectionTimeout: 120_000 }
 const MOST_CONNECTIONS = 10_000
 const MOST_HEADER_BYTES = 16 * 1024
 
@@ -70,9 +74,6 @@ export type AppParts = {
   routes?: ((app: App) => void | Promise<void>) | undefined
 }
 
-/** One line of the route table. */
-export type RouteLine = { method: string; url: string; right: Right }
-
 /** The server as routes see it: schemas are types. */
 export type App = FastifyInstance<
   RawServerDefault,
@@ -92,6 +93,7 @@ export const buildServer = async (parts: AppParts) => {
     trustProxy: config.PEYK_PROXIES.length ? [...config.PEYK_PROXIES] : false,
     bodyLimit: 64 * 1024,
     requestTimeout: slow.requestTimeout,
+    connectionTimeout: slow.connectionTimeout,
     keepAliveTimeout: slow.keepAliveTimeout,
     http: { headersTimeout: slow.headersTimeout, maxHeaderSize: MOST_HEADER_BYTES, connectionsCheckingInterval: 2_000 },
     ajv: { customOptions: { removeAdditional: false, allErrors: false } },
@@ -113,7 +115,7 @@ export const buildServer = async (parts: AppParts) => {
 
   await app.register(helmet, {
     contentSecurityPolicy: contentSecurity,
-    crossOriginResourcePolicy: { policy: 'cross-origin' },
+    crossOriginResourcePolicy: { policy: config.PEYK_ORIGINS.length ? 'cross-origin' : 'same-origin' },
   })
   await app.register(rateLimit, {
     max: config.PEYK_RATE_NETWORK,
@@ -137,6 +139,7 @@ export const buildServer = async (parts: AppParts) => {
     },
   })
 
+  app.addHook('onRequest', guardReaders(config))
   const table = authorise(app, createAuthenticate({ agents, nonces, adminToken: secrets.adminToken }))
   app.setNotFoundHandler({ preHandler: app.rateLimit() }, () => {
     throw new Problem('not-found', 'See /openapi.json for what there is.')
@@ -154,6 +157,7 @@ export const buildServer = async (parts: AppParts) => {
   healthRoutes(app, parts)
   catalogueRoutes(app, parts)
   adminRoutes(app, parts)
+  ledgerRoutes(app, parts)
   await app.register(async signed => {
     // Bodies are compared with their proofs as they were sent, so here they stay bytes.
     signed.removeAllContentTypeParsers()
@@ -170,32 +174,6 @@ export const buildServer = async (parts: AppParts) => {
   await app.ready()
   const routes = table()
   return { app, routes }
-}
-
-/**
- * Every route passes `authenticate`, after the rate limit and before its body is read. The table is of all routes, for
- * a test and for whoever reviews them; a route without a right stops the start.
- */
-const authorise = (app: App, authenticate: Authenticate): (() => RouteLine[]) => {
-  const seen: RouteOptions[] = []
-  app.addHook('onRoute', route => {
-    seen.push(route)
-    const before = [route.onRequest ?? []].flat()
-    route.onRequest = [
-      ...before,
-      async (request: FastifyRequest) => {
-        const { right } = request.routeOptions.config
-        if (!right) throw new Problem('forbidden', 'This route has no right.')
-        request.setDecorator('identity', await authenticate(request, right))
-      },
-    ]
-  })
-  return () =>
-    seen.flatMap(({ method, url, config }) => {
-      if (!config?.right) throw new Error(`${url}: name the right it needs (config.right, server/identity.ts).`)
-      const { right } = config
-      return [method].flat().map(one => ({ method: one, url, right }))
-    })
 }
 
 const statusOf = (code: string | undefined): string => {

@@ -10,10 +10,16 @@ const MOST_PARTITIONS = 90
 /** Seconds after which a report that found no room is to come again. */
 const RETRY_SECONDS = 10
 
-type Waiting = { rows: readonly { at: string }[]; done: () => void; failed: (error: unknown) => void }
+/** Rows by table; the tables are written in this order. `at` says which month a row of the record lies in. */
+export type Rows = { measurements_raw: readonly { at: string }[]; deliveries: readonly object[] }
+
+type Waiting = { rows: Rows; done: () => void; failed: (error: unknown) => void }
 
 /** Told of every durable insert and of every one that failed. */
-export type CommitMeter = { stored(rows: number, seconds: number): void; failed(error: unknown): void }
+export type CommitMeter = {
+  stored(table: string, rows: number, seconds: number): void
+  failed(error: unknown): void
+}
 
 /**
  * Group commit: rows of many reports become durable by one insert, and each report is answered only then. While one
@@ -21,25 +27,24 @@ export type CommitMeter = { stored(rows: number, seconds: number): void; failed(
  */
 export class Commit {
   readonly #store: Pick<Store, 'insert'>
-  readonly #table: string
   readonly #meter: CommitMeter
   #queue: Waiting[] = []
   #waiting = 0
   #running: Promise<void> | null = null
 
-  constructor(store: Pick<Store, 'insert'>, table: string, meter: CommitMeter) {
+  constructor(store: Pick<Store, 'insert'>, meter: CommitMeter) {
     this.#store = store
-    this.#table = table
     this.#meter = meter
   }
 
   /** Resolves when the rows are durable; rejects with a `busy` problem when they could not be made so. */
-  add(rows: readonly { at: string }[]): Promise<void> {
-    if (rows.length === 0) return Promise.resolve()
-    if (this.#waiting + rows.length > MOST_WAITING) {
+  add(rows: Rows): Promise<void> {
+    const count = rows.measurements_raw.length
+    if (count === 0) return Promise.resolve()
+    if (this.#waiting + count > MOST_WAITING) {
       return Promise.reject(new Problem('busy', 'The store is behind.', { retryAfter: RETRY_SECONDS }))
     }
-    this.#waiting += rows.length
+    this.#waiting += count
     return new Promise((done, failed) => {
       this.#queue.push({ rows, done, failed })
       this.#running ??= this.#run()
@@ -57,7 +62,7 @@ export class Commit {
     while (this.#queue.length) {
       const group = this.#take()
       await this.#commit(group)
-      for (const { rows } of group) this.#waiting -= rows.length
+      for (const { rows } of group) this.#waiting -= rows.measurements_raw.length
     }
     this.#running = null
   }
@@ -67,8 +72,9 @@ export class Commit {
     const months = new Set<string>()
     let rows = 0
     for (const waiting of this.#queue) {
-      for (const row of waiting.rows) months.add(row.at.slice(0, 7))
-      rows += waiting.rows.length
+      const { measurements_raw } = waiting.rows
+      for (const row of measurements_raw) months.add(row.at.slice(0, 7))
+      rows += measurements_raw.length
       if (group.length && (rows > MOST_IN_INSERT || months.size > MOST_PARTITIONS)) break
       group.push(waiting)
     }
@@ -78,7 +84,12 @@ export class Commit {
 
   async #commit(group: Waiting[]): Promise<void> {
     try {
-      await this.#insert(group.flatMap(({ rows }) => rows))
+      for (const table of ['measurements_raw', 'deliveries'] as const) {
+        await this.#insert(
+          table,
+          group.flatMap(({ rows }) => rows[table] as object[]),
+        )
+      }
       for (const { done } of group) done()
     } catch (error) {
       this.#meter.failed(error)
@@ -88,9 +99,9 @@ export class Commit {
     }
   }
 
-  async #insert(rows: readonly { at: string }[]): Promise<void> {
+  async #insert(table: string, rows: readonly object[]): Promise<void> {
     const begun = performance.now()
-    await this.#store.insert(this.#table, rows)
-    this.#meter.stored(rows.length, (performance.now() - begun) / 1000)
+    await this.#store.insert(table, rows)
+    this.#meter.stored(table, rows.length, (performance.now() - begun) / 1000)
   }
 }

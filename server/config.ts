@@ -60,6 +60,11 @@ const network = (value: string): string => {
     : fail('must be IP addresses or networks like 10.0.0.0/8, separated by commas')
 }
 
+const origin = (value: string): string =>
+  value === '*' || (URL.canParse(value) && new URL(value).origin === value)
+    ? value
+    : fail('must be * or origins like https://example.org, separated by commas')
+
 const seconds: Record<string, number> = { d: 86_400, w: 7 * 86_400, y: 365 * 86_400 }
 
 const span = (value: string): number => {
@@ -104,6 +109,11 @@ export const settings = {
     default: '',
     text: 'Addresses or networks of reverse proxies whose X-Forwarded-For is believed. Unset: none.',
     parse: list(network),
+  },
+  PEYK_ORIGINS: {
+    default: '',
+    text: 'Web origins whose pages may read the API, or * for all (a public server). Unset: its own page only.',
+    parse: list(origin),
   },
   PEYK_RATE_NETWORK: {
     default: '1200',

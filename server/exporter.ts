@@ -1,5 +1,3 @@
-import { createServer, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 import { type LabelsOf, type Metric, type MetricName, metrics } from '../measurement/metrics.ts'
@@ -49,8 +47,11 @@ type Family = { metric: Metric; seen: Set<string>; folded: Set<string>; dropped:
 const keyOf = (metric: Metric, labels: Record<string, string>): string =>
   metric.labels.map(name => labels[name]).join('\u0000')
 
+/** A network is folded into its country; what has no network, country and all. */
 const fold = (labels: Record<string, string>): Record<string, string> =>
-  Object.fromEntries(Object.entries(labels).map(([name, value]) => [name, folded[name] ?? value]))
+  'asn' in labels
+    ? { ...labels, asn: '0' }
+    : Object.fromEntries(Object.entries(labels).map(([name, value]) => [name, folded[name] ?? value]))
 
 /** Every metric of the server, on a registry of its own; the only code that knows the client library. */
 export class Exporter implements Meter {
@@ -175,36 +176,3 @@ const most = (samples: readonly Sample<GaugeName>[], room: number): boolean[] =>
   for (let at = 0; at < ranks.length; at++) stays[at] = ranks[at]! > least || (ranks[at] === least && level-- > 0)
   return stays
 }
-
-/** /metrics on a port of its own, so that the page's port can be public and this one need not. */
-export const serveMetrics = async (
-  exporter: Exporter,
-  host: string,
-  port: number,
-): Promise<{ url: string; close(): Promise<void> }> => {
-  const server = createServer({ requestTimeout: 10_000, headersTimeout: 5_000 }, (request, response) => {
-    if (request.url !== '/metrics' || request.method !== 'GET') {
-      response.writeHead(404).end()
-      return
-    }
-    exporter.render().then(
-      text => response.writeHead(200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' }).end(text),
-      () => response.writeHead(500).end(),
-    )
-  })
-  await listen(server, host, port)
-  const { address, family, port: taken } = server.address() as AddressInfo
-  return {
-    url: `http://${family === 'IPv6' ? `[${address}]` : address}:${taken}/metrics`,
-    close: async () => {
-      server.closeAllConnections()
-      await new Promise(resolve => server.close(resolve))
-    },
-  }
-}
-
-const listen = (server: Server, host: string, port: number): Promise<void> =>
-  new Promise((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(port, host, resolve)
-  })

@@ -1,4 +1,7 @@
+import type { Static, TProperties, TSchema } from 'typebox'
+import type { Validator } from 'typebox/compile'
 import type { TLocalizedValidationError } from 'typebox/error'
+import { Problem } from './problem.ts'
 
 /** Longest pattern repeated to the one who broke it. */
 const READABLE = 120
@@ -26,4 +29,17 @@ export const firstFault = (errors: readonly TLocalizedValidationError[]): Fault 
     default:
       return { field: instancePath, must: message.length > READABLE ? 'must be one that the schema names' : message }
   }
+}
+
+/** A body of bytes as what its schema says; throws the Problem that names the field. */
+export const readBody = <S extends TSchema>(valid: Validator<TProperties, S>, body: Buffer): Static<S> => {
+  let value: unknown
+  try {
+    value = JSON.parse(body.toString())
+  } catch {
+    throw new Problem('bad-request', 'must be JSON', { field: 'body' })
+  }
+  if (valid.Check(value)) return value as Static<S>
+  const { field, must } = firstFault(valid.Errors(value))
+  throw new Problem('bad-request', must, { field: `body${field}` })
 }

@@ -1,5 +1,5 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
-import type { FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyRequest, RouteOptions } from 'fastify'
 import { calculateJwkThumbprint, compactVerify, EmbeddedJWK } from 'jose'
 import { type Static, Type } from 'typebox'
 import { Compile } from 'typebox/compile'
@@ -108,4 +108,33 @@ export const bodyIsSigned = (identity: Identity, body: Buffer): void => {
   if (createHash('sha256').update(body).digest('hex') !== identity.sha256) {
     throw new Problem('wrong-body', 'sha256 in the proof must be that of the body as sent.', { field: 'authorization' })
   }
+}
+
+/** One line of the route table. */
+export type RouteLine = { method: string; url: string; right: Right }
+
+/**
+ * Every route passes `authenticate`, after the rate limit and before its body is read. The table is of all routes, for
+ * a test and for whoever reviews them; a route without a right stops the start.
+ */
+export const authorise = (app: FastifyInstance, authenticate: Authenticate): (() => RouteLine[]) => {
+  const seen: RouteOptions[] = []
+  app.addHook('onRoute', route => {
+    seen.push(route)
+    const before = [route.onRequest ?? []].flat()
+    route.onRequest = [
+      ...before,
+      async (request: FastifyRequest) => {
+        const { right } = request.routeOptions.config
+        if (!right) throw new Problem('forbidden', 'This route has no right.')
+        request.setDecorator('identity', await authenticate(request, right))
+      },
+    ]
+  })
+  return () =>
+    seen.flatMap(({ method, url, config }) => {
+      if (!config?.right) throw new Error(`${url}: name the right it needs (config.right, server/identity.ts).`)
+      const { right } = config
+      return [method].flat().map(one => ({ method: one, url, right }))
+    })
 }

@@ -15,6 +15,7 @@ import { type Server, startServer } from './server.ts'
 import { openEmbedded } from './store/chdb.ts'
 import { openClickHouse } from './store/clickhouse.ts'
 import { lock } from './store/lock.ts'
+import { retain } from './store/retention.ts'
 import { toRow } from './store/rows.ts'
 import { migrate } from './store/schema.ts'
 import type { Store } from './store/store.ts'
@@ -40,6 +41,7 @@ export const openStore = async (
       ? openClickHouse(config.PEYK_CLICKHOUSE_URL.href)
       : openEmbedded(config.PEYK_DATA))
     await migrate(store)
+    await retain(store, config.PEYK_RETENTION)
     const close = async () => {
       await store.close()
       held.release()

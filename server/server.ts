@@ -6,16 +6,18 @@ import { RULE_VERSION } from '../measurement/judge/outcome.ts'
 import type { Request } from '../measurement/report.ts'
 import { Accept } from './accept.ts'
 import { type Agent, Agents } from './agents.ts'
-import { type App, buildServer, type RouteLine } from './app.ts'
+import { type App, buildServer } from './app.ts'
 import { Commit } from './commit.ts'
 import { type Config, ConfigError } from './config.ts'
-import { Exporter, type Meter, type PresentState, serveMetrics } from './exporter.ts'
+import { Exporter, type Meter, type PresentState } from './exporter.ts'
 import { Facts } from './facts.ts'
+import type { RouteLine } from './identity.ts'
 import { type Locate, openLocate } from './locate/locate.ts'
 import { Nonces } from './nonce.ts'
 import type { Touched } from './rollup.ts'
 import type { SignedCatalogue } from './routes/catalogue.ts'
 import { warningsOf } from './routes/health.ts'
+import { serveMetrics } from './scrape.ts'
 import { readSecrets } from './secrets.ts'
 import type { Store } from './store/store.ts'
 
@@ -59,9 +61,9 @@ export const startServer = async (config: Config, parts: ServerParts): Promise<S
   for (const thumbprint of parts.operators ?? []) await agents.grant(thumbprint, 'operator')
   const exporter = new Exporter(parts.presentState)
   present(exporter, locate, catalogue, parts.version)
-  const commit = new Commit(store, 'measurements_raw', {
-    stored: (rows, seconds) => {
-      exporter.count('peyk_store_rows_total', { table: 'measurements_raw' }, rows)
+  const commit = new Commit(store, {
+    stored: (table, rows, seconds) => {
+      exporter.count('peyk_store_rows_total', { table }, rows)
       exporter.observe('peyk_store_insert_duration_seconds', {}, seconds)
     },
     failed: error => {
@@ -87,21 +89,27 @@ export const startServer = async (config: Config, parts: ServerParts): Promise<S
     ...{ config, secrets, store, agents, nonces, accept, locate, meter: exporter, log, now, catalogue },
     routes: app => parts.routes?.(app, shared),
   })
-  const metricsPage = await serveMetrics(exporter, config.PEYK_METRICS_HOST, config.PEYK_METRICS_PORT).catch(
-    cannotListen('PEYK_METRICS_PORT'),
-  )
-  await app
-    .listen({ host: config.PEYK_HOST, port: config.PEYK_PORT, listenTextResolver: () => 'listening' })
-    .catch(cannotListen('PEYK_PORT'))
-  for (const warning of warningsOf(locate, now())) log.warn(warning)
+  const metricsPage = await serveMetrics(exporter, config.PEYK_METRICS_HOST, config.PEYK_METRICS_PORT, error =>
+    log.error({ reason: error.message.slice(0, 200) }, 'a scrape failed'),
+  ).catch(cannotListen('PEYK_METRICS_PORT'))
   const close = async (): Promise<void> => {
+    // Connections kept alive become idle one by one as their reports are answered.
+    const idle = setInterval(() => app.server.closeIdleConnections(), 50)
     const late = setTimeout(() => app.server.closeAllConnections(), GRACE_MS)
     await app.close()
+    clearInterval(idle)
     clearTimeout(late)
     await commit.idle()
     await metricsPage.close()
     exporter.close()
   }
+  try {
+    await app.listen({ host: config.PEYK_HOST, port: config.PEYK_PORT, listenTextResolver: () => 'listening' })
+  } catch (error) {
+    await close()
+    return cannotListen('PEYK_PORT')(error as NodeJS.ErrnoException)
+  }
+  for (const warning of warningsOf(locate, now())) log.warn(warning)
   return { url: urlOf(app.server.address() as AddressInfo), metricsUrl: metricsPage.url, routes, shared, close }
 }
 

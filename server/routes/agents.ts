@@ -3,7 +3,7 @@ import { Type } from 'typebox'
 import { Compile } from 'typebox/compile'
 import type { Agent, Agents } from '../agents.ts'
 import type { App } from '../app.ts'
-import { firstFault } from '../fault.ts'
+import { readBody } from '../fault.ts'
 import { bodyIsSigned, type Identity, PublicKey } from '../identity.ts'
 import type { Nonces } from '../nonce.ts'
 import { Problem } from '../problem.ts'
@@ -58,7 +58,9 @@ export const agentRoutes = (app: App, parts: { agents: Agents; nonces: Nonces; o
     },
     async (request, reply) => {
       const identity = request.getDecorator<Identity>('identity')
-      const { key, code } = read(identity, request.body as unknown as Buffer)
+      const body = request.body as unknown as Buffer
+      bodyIsSigned(identity, body)
+      const { key, code } = readBody(valid, body)
       const { thumbprint, agent } = identity
       if ((await calculateJwkThumbprint(key)) !== thumbprint) {
         throw new Problem('bad-request', 'must be the key of the proof', { field: 'body/key' })
@@ -74,16 +76,3 @@ export const agentRoutes = (app: App, parts: { agents: Agents; nonces: Nonces; o
 }
 
 const answer = ({ role }: Agent, thumbprint: string) => ({ role, thumbprint })
-
-const read = (identity: Identity, body: Buffer) => {
-  bodyIsSigned(identity, body)
-  let value: unknown
-  try {
-    value = JSON.parse(body.toString())
-  } catch {
-    throw new Problem('bad-request', 'must be JSON', { field: 'body' })
-  }
-  if (valid.Check(value)) return value
-  const { field, must } = firstFault(valid.Errors(value))
-  throw new Problem('bad-request', must, { field: `body${field}` })
-}

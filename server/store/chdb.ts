@@ -33,17 +33,25 @@ export const openEmbedded = async (folder: string): Promise<Store> => {
   const { Session, drainPending } = await load()
   const path = join(folder, 'store')
   mkdirSync(path, { recursive: true, mode: 0o700 })
-  return new Embedded(new Session(path, { connectionArgs: CONNECTION }), drainPending)
+  return new Embedded(() => new Session(path, { connectionArgs: CONNECTION }), drainPending)
 }
 
-class Embedded implements Store {
-  readonly #session: Session
-  readonly #drain: () => Promise<void>
-  /** chDB has one active stream per session: later ones wait their turn. */
-  #streaming: Promise<unknown> = Promise.resolve()
+/** Streams at a time, each on a connection of its own; later ones wait. */
+const MOST_STREAMS = 8
 
-  constructor(session: Session, drain: () => Promise<void>) {
-    this.#session = session
+class Embedded implements Store {
+  readonly #connect: () => Session
+  /** Inserts do not wait for queries: each of the two has its connection to the one engine. */
+  readonly #session: Session
+  readonly #inserting: Session
+  readonly #drain: () => Promise<void>
+  #streams = 0
+  readonly #waiting: (() => void)[] = []
+
+  constructor(connect: () => Session, drain: () => Promise<void>) {
+    this.#connect = connect
+    this.#session = connect()
+    this.#inserting = connect()
     this.#drain = drain
   }
 
@@ -61,15 +69,17 @@ class Embedded implements Store {
     for await (const chunk of this.#chunks(sql, format, params)) yield chunk.raw()
   }
 
+  /** A query on a connection that streams ends the stream, so that each has one of its own. */
   async *#chunks(sql: string, format: string, params: Params) {
-    const before = this.#streaming
-    const { promise: ended, resolve: end } = Promise.withResolvers<void>()
-    this.#streaming = ended
-    await before
+    if (this.#streams >= MOST_STREAMS) await new Promise<void>(resolve => this.#waiting.push(resolve))
+    this.#streams++
+    const session = this.#connect()
     try {
-      yield* this.#session.queryStreamBind(sql, params, { format })
+      yield* session.queryStreamBind(sql, params, { format })
     } finally {
-      end()
+      session.close()
+      this.#streams--
+      this.#waiting.shift()?.()
     }
   }
 
@@ -80,10 +90,11 @@ class Embedded implements Store {
   async insert(table: string, rows: readonly object[]): Promise<void> {
     if (rows.length === 0) return
     const lines = Buffer.from(rows.map(row => JSON.stringify(row)).join('\n'))
-    await this.#session.insert({ table, values: lines, format: 'JSONEachRow' })
+    await this.#inserting.insert({ table, values: lines, format: 'JSONEachRow' })
   }
 
   async close(): Promise<void> {
+    this.#inserting.close()
     this.#session.close()
     await this.#drain()
   }

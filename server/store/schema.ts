@@ -68,6 +68,16 @@ export const migrations: readonly (readonly string[])[] = [
     `CREATE TABLE facts (kind ${word}, key String, version UInt64, json String)
     ENGINE = MergeTree ORDER BY (kind, key, version) SETTINGS ${DURABLE}`,
   ],
+  [
+    // What agents say they measured beside what arrived (server/ledger.ts). `agent` joins with nothing else.
+    `CREATE TABLE deliveries (
+      agent String, day Date, arrived DateTime64(3, 'UTC'), measured UInt64, dropped UInt64, first UInt64, last UInt64
+    ) ENGINE = MergeTree PARTITION BY toYYYYMM(day) ORDER BY (agent, day, first)
+    TTL day + INTERVAL 400 DAY SETTINGS ${DURABLE}`,
+    // The token of a prefix serves the votes of two weeks and is then forgotten (DESIGN §4).
+    `ALTER TABLE measurements_raw MODIFY COLUMN prefix_token UInt32 TTL toDateTime(arrived) + INTERVAL 14 DAY`,
+    `ALTER TABLE agent_windows MODIFY COLUMN prefix UInt32 TTL at + INTERVAL 14 DAY`,
+  ],
 ]
 
 /** Bring the schema of a store up to this program's; refuses a store that a newer program has written. */

@@ -1,6 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { Analyst } from '../../server/analyst.ts'
+import { answerRoutes } from '../../server/routes/answers.ts'
 import { batchOf, TestAgent } from './agent.ts'
 import { type Live, live } from './live.ts'
 
@@ -24,12 +26,27 @@ const from = {
 }
 
 let server: Live
+let analyst: Analyst
 beforeAll(async () => {
-  server = await live({ PEYK_PROXIES: '127.0.0.1' })
+  const now = () => Date.now() / 1000
+  const networkName = () => undefined
+  server = await live(
+    { PEYK_PROXIES: '127.0.0.1', PEYK_MIN_AGENTS: '1' },
+    {
+      touched: touched => analyst.touch(touched),
+      routes: (app, { store, facts }) => {
+        analyst = new Analyst({ store, facts, events: [], networkName, leastAgents: 1, now })
+        answerRoutes(app, { store, events: [], networkName, now })
+      },
+    },
+  )
 })
-afterAll(() => server.stop())
+afterAll(async () => {
+  await analyst.stop()
+  await server.stop()
+})
 
-test('no address of who sends is in store, log, metrics or files, whatever they send it in', async () => {
+test('no address of who sends is in store, log, metrics, answers or files, whatever they send it in', async () => {
   const agent = await server.enrolled()
   const twist = { headers: from }
   const good = agent.measure()
@@ -76,7 +93,28 @@ test('an address that can be located gives its country and nothing else', async 
   expect(JSON.stringify(rows)).not.toContain('196.201')
 })
 
+/** Everything that anybody may read, once all that came in is judged. */
+const answers = async (): Promise<string> => {
+  await analyst.idle()
+  const paths = [
+    'reachability',
+    'series?app=telegram&country=KE',
+    'degradations',
+    'measurements?app=telegram',
+    'ledger',
+  ]
+  const texts = paths.map(async path => {
+    const response = await fetch(`${server.url}/v1/${path}`)
+    expect(response.status, path).toBe(200)
+    return await response.text()
+  })
+  const all = (await Promise.all(texts)).join('\n')
+  expect(all).toContain('"telegram"')
+  return all
+}
+
 const expectNowhere = async (): Promise<void> => {
+  const read = await answers()
   const tables = await server.store.query<{ name: string }>(
     'SELECT name FROM system.tables WHERE database = currentDatabase()',
   )
@@ -89,6 +127,7 @@ const expectNowhere = async (): Promise<void> => {
     store: JSON.stringify(kept),
     log: server.log(),
     metrics: await server.metrics(),
+    answers: read,
     files: files.join('\n'),
   }
   for (const [place, text] of Object.entries(places)) {

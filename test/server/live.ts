@@ -44,7 +44,7 @@ export const live = async (
     await jsonOf(
       await fetch(`${server.url}${path}`, {
         method,
-        body: JSON.stringify(body),
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
         headers: { 'content-type': 'application/json', authorization: `Bearer ${token}` },
       }),
     )

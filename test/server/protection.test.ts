@@ -12,7 +12,7 @@ beforeAll(async () => {
   server = await live({ PEYK_RATE_NETWORK: '2000', PEYK_RATE_AGENT: '200' })
   agent = await server.enrolled()
   // Begun first and awaited last: a client that sends half a header and then nothing.
-  slow = raw('GET /healthz HTTP/1.1\r\nhost: x\r\nx-half')
+  slow = raw('GET /healthz HTTP/1.1\r\nhost: localhost\r\nx-half')
 })
 afterAll(() => server.stop())
 
@@ -32,7 +32,7 @@ const raw = (bytes: string | Buffer, closeAfter?: number): Promise<{ text: strin
 const head = async (body: Buffer, length: number): Promise<string> =>
   [
     'POST /v1/reports HTTP/1.1',
-    'host: x',
+    'host: localhost',
     'content-type: application/json',
     `content-length: ${length}`,
     `authorization: ${await agent.authorization('POST', '/v1/reports', body)}`,
@@ -99,7 +99,7 @@ describe('bodies that are not as they should be', () => {
 describe('requests that are not as they should be', () => {
   test('no HTTP, and headers without end', async () => {
     expect((await raw('\x16\x03\x01 hello\r\n\r\n')).text).toMatch(/^HTTP\/1\.1 400 /)
-    expect((await raw(`GET / HTTP/1.1\r\nhost: x\r\nx-long: ${'a'.repeat(20_000)}\r\n\r\n`)).text).toMatch(
+    expect((await raw(`GET / HTTP/1.1\r\nhost: localhost\r\nx-long: ${'a'.repeat(20_000)}\r\n\r\n`)).text).toMatch(
       /^HTTP\/1\.1 431 /,
     )
   })
@@ -112,11 +112,23 @@ describe('requests that are not as they should be', () => {
     ['GET', '/v1/../../etc/passwd', 404],
   ])('%s %s', async (method, path, status) => {
     const { text } = await raw(
-      `${method} ${path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`,
+      `${method} ${path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`,
     )
     expect(text).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `))
     expect(text).toMatch(/application\/problem\+json/)
   })
+})
+
+test('under a name that is not this machine’s nothing is answered: a web site cannot point its own name here', async () => {
+  const { text } = await raw('GET /v1/nonce HTTP/1.1\r\nhost: evil.example\r\nconnection: close\r\n\r\n')
+  expect(text).toMatch(/^HTTP\/1\.1 403 /)
+  expect(text).toMatch(/"field":"host"/)
+})
+
+test('pages of other origins may not read, unless the operator says so', async () => {
+  const { headers } = await fetch(`${server.url}/v1/nonce`, { headers: { origin: 'https://evil.example' } })
+  expect(headers.get('access-control-allow-origin')).toBeNull()
+  expect(headers.get('cross-origin-resource-policy')).toBe('same-origin')
 })
 
 describe('fuzz', () => {

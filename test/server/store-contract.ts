@@ -96,6 +96,21 @@ export const storeContract = (name: string, open: () => Promise<Store>): void =>
       expect(await Promise.all([count(), count()])).toEqual([200_000, 200_000])
     })
 
+    test('a stream is whole while others query, insert and stream, and a slow reader holds nobody up', async () => {
+      const slow = store.stream<{ number: number }>('SELECT number FROM numbers(300000)')[Symbol.asyncIterator]()
+      expect(await slow.next()).toMatchObject({ value: { number: 0 } })
+      const others = Array.from({ length: 20 }, async (_, at) => {
+        await store.insert('facts', [{ kind: 'stream', key: `${at}`, version: 1, json: '{}' }])
+        for await (const row of store.stream<{ n: number }>('SELECT count() AS n FROM numbers(10000)'))
+          expect(row.n).toBe(10_000)
+        expect(await store.query('SELECT 1 AS one')).toEqual([{ one: 1 }])
+      })
+      await Promise.all(others)
+      let rest = 1
+      for (let next = await slow.next(); !next.done; next = await slow.next()) rest++
+      expect(rest).toBe(300_000)
+    })
+
     test('a stream left early leaves the store usable', async () => {
       for await (const _ of store.stream('SELECT number FROM numbers(1000000)')) break
       expect(await store.query('SELECT 1 AS one')).toEqual([{ one: 1 }])
