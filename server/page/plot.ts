@@ -4,6 +4,7 @@ import type { Point } from '../../measurement/answers.ts'
 import { looks } from '../../measurement/look.ts'
 import type { Operation } from '../../measurement/step.ts'
 import { isTrouble } from '../../measurement/verdict.ts'
+import { niceBelow, withBreaks } from './breaks.ts'
 import type { Format } from './format.ts'
 import { type Range, secondsOf } from './range.ts'
 import { type Shade, shade } from './shade.ts'
@@ -171,28 +172,4 @@ export function plotLatency(host: HTMLElement, plotted: Plotted, operation: Oper
     withBreaks(middles(plotted), times, plotted.length * 3),
     host,
   )
-}
-
-/** Largest of 1, 2, 5 times a power of ten that is not above `value`. */
-export function niceBelow(value: number): number {
-  if (!(value > 0)) return 1
-  const power = 10 ** Math.floor(Math.log10(value))
-  const lead = value / power
-  return power * (lead >= 5 ? 5 : lead >= 2 ? 2 : 1)
-}
-
-/** Adds an empty value wherever two neighbours lie further apart than `most`. */
-export function withBreaks(times: number[], values: (number | null)[], most: number): [number[], (number | null)[]] {
-  const x: number[] = []
-  const y: (number | null)[] = []
-  times.forEach((at, index) => {
-    const last = times[index - 1]
-    if (last !== undefined && at - last > most) {
-      x.push((at + last) / 2)
-      y.push(null)
-    }
-    x.push(at)
-    y.push(values[index] ?? null)
-  })
-  return [x, y]
 }
