@@ -27,13 +27,13 @@ export const LANES = 6
 /** And at most, since each lane is a question to the server. */
 export const MAX_LANES = 24
 
-type Wanted = Pick<Address, 'feature' | 'networks' | 'all'> & { app: string; country: string; range: Range }
+type Wanted = Pick<Address, 'feature' | 'networks' | 'all' | 'step'> & { app: string; country: string; range: Range }
 
 export async function loadChart(
-  { app, country, feature, networks, all, range }: Wanted,
+  { app, country, feature, networks, all, step: asked, range }: Wanted,
   signal: AbortSignal,
 ): Promise<Chart> {
-  const step = stepFor(range)
+  const step = stepFor(range, asked)
   const place = { app, country, from: instantText(range.from), to: instantText(range.to) }
   const series = (asn?: number) => ask<Series>('/v1/series', { ...place, asn, feature, step }, signal)
   const [whole, found, annotations, present] = await Promise.all([

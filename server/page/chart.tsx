@@ -16,11 +16,11 @@ import { useView } from './view.tsx'
 /** One app in one country over time: each network's reachability and latency, events and degradations above. */
 export function ChartView({ app, country }: { app: string; country: string }) {
   const { address, words, now } = useView()
-  const { feature, networks, all } = address
+  const { feature, networks, all, step } = address
   const range = rangeOf(address, now)
-  const key = JSON.stringify([app, country, feature, networks, all, range])
+  const key = JSON.stringify([app, country, feature, networks, all, step, range])
   const { value, trouble, waiting } = useAsked(key, signal =>
-    loadChart({ app, country, feature, networks, all, range }, signal),
+    loadChart({ app, country, feature, networks, all, step, range }, signal),
   )
   if (value === null) return trouble ? <TroubleNote trouble={trouble} /> : <p class="loading">{words.loading}</p>
   return (

@@ -32,7 +32,10 @@ async function load(id: string, now: number, all: boolean, signal: AbortSignal):
   const { app, country, feature, networks } = degradation
   const range = rangeAround(degradation, now)
   // Its own networks, and beside them the networks of the country it was compared with.
-  const chart = await loadChart({ app, country, feature, networks: all ? [] : networks, all, range }, signal)
+  const chart = await loadChart(
+    { app, country, feature, networks: all ? [] : networks, all, step: null, range },
+    signal,
+  )
   return { degradation, chart }
 }
 

@@ -130,17 +130,21 @@ function hang(plot: uPlot, { points, length, dark }: Plotted): void {
   ctx.rect(bbox.left, bbox.top - 3 * dense, bbox.width, bbox.height + 6 * dense)
   ctx.clip()
   const top = plot.valToPos(1, 'y', true)
+  const quiet = looks.insufficient[dark ? 'dark' : 'light']
   for (const point of points) {
     if (point.reachability === null) continue
     const start = plot.valToPos(secondsOf(point.at), 'x', true)
     const end = plot.valToPos(secondsOf(point.at) + length, 'x', true)
     // A short window on a long axis would vanish between two pixels.
-    const width = Math.max(end - start, 1.5 * dense)
+    const width = Math.max(end - start, 2 * dense)
     const y = plot.valToPos(point.reachability, 'y', true)
-    ctx.fillStyle = looks[point.verdict][dark ? 'dark' : 'light']
-    ctx.globalAlpha = isTrouble(point.verdict) ? 0.5 : 0.28
+    const colour = looks[point.verdict][dark ? 'dark' : 'light']
+    // What is missing without anybody's verdict on it stays grey: a failed attempt is not yet trouble.
+    ctx.fillStyle = isTrouble(point.verdict) ? colour : quiet
+    ctx.globalAlpha = isTrouble(point.verdict) ? 0.55 : 0.3
     ctx.fillRect(start, top, width, y - top)
     ctx.globalAlpha = 1
+    ctx.fillStyle = colour
     ctx.fillRect(start, y - dense, width, 2 * dense)
   }
   ctx.restore()

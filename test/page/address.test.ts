@@ -19,6 +19,7 @@ const addresses: fc.Arbitrary<Address> = fc
     feature: fc.constantFrom(...features),
     at: orNull(minutes),
     span: orNull(fc.tuple(minutes, fc.integer({ min: 1, max: 1_000_000 }))),
+    step: orNull(fc.constantFrom('5m', '1h', '1d')),
     networks: fc.uniqueArray(fc.integer({ min: 0, max: 4_294_967_295 }), { maxLength: 10 }),
     operation: orNull(fc.constantFrom(...operations)),
     find: fc.string({ maxLength: 40, unit: 'binary' }).map(text => text.toWellFormed()),

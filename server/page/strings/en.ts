@@ -120,6 +120,8 @@ export const en = {
     howToRead:
       'The line is the share of endpoints that answer; what hangs from the top is what does not. Blank: nothing measured.',
     data: 'Data (JSON)',
+    point: 'One point',
+    length: { '5m': '5 minutes', '1h': '1 hour', '1d': '1 day' } as Record<string, string>,
     step: {
       '5m': 'One point is 5 minutes.',
       '1h': 'One point is an hour.',
