@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { PolicyEvent } from '../../events/event.ts'
 import { loadEvents } from '../../events/load.ts'
-import { distanceText, eventDate, filterEvents, shadesOf, whenText } from '../../server/page/event-words.ts'
+import { distanceText, eventDate, filterEvents, otherCalendar, shadesOf, whenText } from '../../server/page/event-words.ts'
 import { formatIn } from '../../server/page/format.ts'
 import { en } from '../../server/page/strings/en.ts'
 import { fa } from '../../server/page/strings/fa.ts'
@@ -87,4 +87,11 @@ test('a distance is told as it is known', () => {
   expect(distanceText('P0M', english)).toBe('the same month')
   expect(distanceText('PT6H30M', english)).toBe('6 hours 30 minutes before')
   expect(distanceText('PT0M', english)).toBe('0 minutes before')
+})
+
+test('days of Iran are told in both calendars', () => {
+  const event = find('ir-2018-04-26-tic-telegram-foreign-servers')
+  expect(otherCalendar(event, english.format, 'en')).toBe('6 Ordibehesht 1397 AP')
+  expect(otherCalendar(event, persian.format, 'fa')).toBe('۲۶ آوریل ۲۰۱۸')
+  expect(otherCalendar(find('ke-2023-11-08-telegram-exam-block'), english.format, 'en')).toBeNull()
 })

@@ -255,7 +255,7 @@ export async function standIn(world: World): Promise<{ url: string; server: Serv
       return say({ degradations: world === 'kenya' ? degradations : [], sources: sourcesOf(world) })
     if (url.pathname.startsWith('/v1/degradations/')) {
       const found = degradations.find(one => url.pathname.endsWith(`/${one.id}`))
-      return found ? say(found) : say({ title: 'Not found', status: 404 }, 404)
+      return found ? say({ degradation: found, revisions: [found] }) : say({ title: 'Not found', status: 404 }, 404)
     }
     if (url.pathname === '/v1/events')
       return say({
