@@ -46,7 +46,7 @@ export async function loadChart(
   const known = networksOf(whole, present, degradations, { app, country })
   const wanted = chooseLanes(known, networks, all)
   const lanes = await Promise.all(wanted.map(async network => ({ network, series: await series(network.asn) })))
-  const here = present.countries?.find(one => one.country === country)?.newest ?? present.newest
+  const here = newestOf(present, country)
   return {
     range,
     step,
@@ -55,9 +55,15 @@ export async function loadChart(
     networks: known,
     degradations,
     events: annotations.events,
-    newest: here === null ? null : secondsOf(here),
+    newest: here,
     sources: joined([whole, ...lanes.map(lane => lane.series)].flatMap(one => one.sources)),
   }
+}
+
+/** Start of the newest window with data of a country, or of any; null where nothing was ever measured. */
+export function newestOf({ countries, newest }: Pick<Reachability, 'countries' | 'newest'>, country: string | null) {
+  const found = country === null || !countries ? newest : countries.find(one => one.country === country)?.newest
+  return found == null ? null : secondsOf(found)
 }
 
 /** Networks with data in the range; where the server does not list them, those it names otherwise. */

@@ -1,3 +1,4 @@
+import { useEffect, useRef } from 'preact/hooks'
 import type { EventKind, PolicyEvent } from '../../events/event.ts'
 import { EventEntry } from './event-entry.tsx'
 import { SortShape } from './event-strip.tsx'
@@ -8,9 +9,15 @@ type Props = { all: readonly PolicyEvent[]; shown: readonly PolicyEvent[]; hidde
 
 /** The events of a chart in words, with their filter. */
 export function EventList({ all, shown, hidden }: Props) {
-  const { words } = useView()
+  const { address, words } = useView()
+  const list = useRef<HTMLElement>(null)
+  useEffect(() => {
+    // Within the list only: the page itself stays where the reader put it.
+    const chosen = list.current?.querySelector<HTMLElement>('.chosen')
+    if (chosen && list.current) list.current.scrollTop = chosen.offsetTop - 16
+  }, [address.event])
   return (
-    <section class="event-list" aria-labelledby="events-heading">
+    <section class="event-list" ref={list} aria-labelledby="events-heading">
       <h2 id="events-heading">{words.events.heading}</h2>
       <p class="caution">{words.events.note}</p>
       {all.length > 0 && <Filter all={all} hidden={hidden} />}
@@ -57,7 +64,7 @@ function Filter({ all, hidden }: { all: readonly PolicyEvent[]; hidden: number }
         >
           {(['rumor', 'reported', 'confirmed'] as const).map(level => (
             <option key={level} value={level}>
-              {words.events.level[level]}
+              {level === 'rumor' ? words.events.anyLevel : words.events.level[level]}
             </option>
           ))}
         </select>

@@ -99,7 +99,7 @@ export function whenText({ when }: PolicyEvent, { words, format, language }: Spe
     when.deadline && words.events.deadline(date(when.deadline, false)),
     when.announced && words.events.announced(date(when.announced, false)),
   ].filter(Boolean)
-  return notes.length > 0 ? `${span} (${notes.join('; ')})` : span
+  return notes.length > 0 ? `${span} (${notes.join(words.semicolon)})` : span
 }
 
 export type Speech = { words: Strings; format: Format; language: string }

@@ -104,16 +104,22 @@ function Facts({ degradation, chart }: Pick<Found, 'degradation' | 'chart'>) {
       : []),
     [
       words.finding.where,
-      `${appName(app, address.language)}, ${format.country(country)}: ${format.list(networks.map(asn => [nameOf(asn), format.network(asn)].filter(Boolean).join(' ')))}`,
+      `${appName(app, address.language)}${words.comma}${format.country(country)}: ${format.list(networks.map(asn => [nameOf(asn), format.network(asn)].filter(Boolean).join(' ')))}`,
     ],
     [
       words.finding.size,
-      `${words.finding.sizeText(format.share(share))}; ${words.agents(agents, format.number(agents))}${layer ? `; ${words.layer[layer]}` : ''}`,
+      [
+        words.finding.sizeText(format.share(share)),
+        words.agents(agents, format.number(agents)),
+        layer && words.layer[layer],
+      ]
+        .filter(Boolean)
+        .join(words.semicolon),
     ],
     [words.finding.control, <bdi>{control}</bdi>],
     [
       words.finding.state,
-      `${words.state[state]}; ${words.finding.known(format.instant(secondsOf(degradation.known)), format.number(degradation.revision))}`,
+      `${words.state[state]}${words.semicolon}${words.finding.known(format.instant(secondsOf(degradation.known)), format.number(degradation.revision))}`,
     ],
   ]
   return (

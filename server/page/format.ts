@@ -56,8 +56,8 @@ export function formatIn(language: Language, words: Strings) {
     },
     windows: (windows: readonly RecurringWindow[]) =>
       hoursByDays(windows)
-        .map(({ days, hours, tz }) => `${daysText(days, words)} ${hours.join(', ')} (${tz})`)
-        .join('; '),
+        .map(({ days, hours, tz }) => `${daysText(days, words)} ${hours.join(words.comma)} (${tz})`)
+        .join(words.semicolon),
   }
 }
 
@@ -71,7 +71,7 @@ function daysText(days: Days, words: Strings): string {
   const inRow = days.every((day, index) => WEEK.indexOf(day) === WEEK.indexOf(days[0]!) + index)
   if (first === undefined) return ''
   if (inRow && days.length > 2) return `${words.days[first]}–${words.days[days.at(-1)!]}`
-  return days.map(day => words.days[day]).join(', ')
+  return days.map(day => words.days[day]).join(words.comma)
 }
 
 /** Windows of the same days and zone, together. */

@@ -3,6 +3,7 @@ import { features } from '../../measurement/target.ts'
 import { instantText } from './address.ts'
 import { appIds, appName } from './app-name.ts'
 import { ask, useAsked } from './ask.ts'
+import { newestOf } from './chart-load.ts'
 import { Empty, NotNow } from './empty.tsx'
 import { Legend } from './legend.tsx'
 import { Headline, Matrix } from './matrix.tsx'
@@ -54,8 +55,7 @@ function Measured({ answer }: { answer: Reachability }) {
   const { all, whole } = placesOf(own, country)
   const arranged = arrange(all, appIds, { find: address.find, all: address.all, nameOf: format.country })
   const unmeasured = appIds.filter(id => !arranged.columns.includes(id)).map(id => appName(id, address.language))
-  const newestHere = answer.countries?.find(known => known.country === country)?.newest ?? answer.newest
-  const newest = newestHere === null ? null : secondsOf(newestHere)
+  const newest = newestOf(answer, country)
   const measuredFeatures = features.filter(feature => answer.places.some(place => place.feature === feature))
   return (
     <>

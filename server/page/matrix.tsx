@@ -24,7 +24,7 @@ export function Headline({ places, country }: { places: readonly Place[]; countr
       const total = counts.reduce((sum, [, count]) => sum + count, 0)
       const inTrouble = counts.find(([verdict]) => verdict === place.verdict)?.[1] ?? 0
       const name = appName(place.app, address.language)
-      const app = country === null ? `${name}, ${format.country(place.country)}` : name
+      const app = country === null ? `${name}${words.comma}${format.country(place.country)}` : name
       return { key: `${place.country} ${place.app}`, place, app, inTrouble, total }
     })
   if (rowsOf(places).length === 1 && rowsOf(places)[0]!.lineDown)

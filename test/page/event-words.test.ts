@@ -1,7 +1,14 @@
 import { expect, test } from 'vitest'
 import type { PolicyEvent } from '../../events/event.ts'
 import { loadEvents } from '../../events/load.ts'
-import { distanceText, eventDate, filterEvents, otherCalendar, shadesOf, whenText } from '../../server/page/event-words.ts'
+import {
+  distanceText,
+  eventDate,
+  filterEvents,
+  otherCalendar,
+  shadesOf,
+  whenText,
+} from '../../server/page/event-words.ts'
 import { formatIn } from '../../server/page/format.ts'
 import { en } from '../../server/page/strings/en.ts'
 import { fa } from '../../server/page/strings/fa.ts'

@@ -14,6 +14,8 @@ export const en = {
   otherLanguage: 'فارسی',
   loading: 'Loading…',
   utc: 'UTC',
+  comma: ', ',
+  semicolon: '; ',
   second: 's',
   now: 'Now',
   present: 'at present',
@@ -148,7 +150,8 @@ export const en = {
     lane: 'Policy events in time',
     more: (count: number, text: string) => `${text} more ${many(count, 'event', 'events')} in the list.`,
     kinds: 'Kinds',
-    confidence: 'At least',
+    confidence: 'Confidence at least',
+    anyLevel: 'any',
     quiet: (count: number, text: string) =>
       `Show ${text} ${many(count, 'rumour, denial or figure', 'rumours, denials and figures')}`,
     quietShown: 'Hide rumours, denials and figures',

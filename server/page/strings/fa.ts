@@ -9,6 +9,8 @@ export const fa: Strings = {
   otherLanguage: 'English',
   loading: 'در حال بارگیری…',
   utc: 'به وقت جهانی',
+  comma: '، ',
+  semicolon: '؛ ',
   second: 'ث',
   now: 'اکنون',
   present: 'اکنون',
@@ -144,7 +146,8 @@ export const fa: Strings = {
     lane: 'رویدادهای سیاستی در زمان',
     more: (_, text) => `${text} رویداد دیگر در فهرست است.`,
     kinds: 'گونه‌ها',
-    confidence: 'دست‌کم',
+    confidence: 'اطمینان دست‌کم',
+    anyLevel: 'هر اندازه',
     quiet: (_, text) => `نمایش ${text} شایعه، تکذیب یا آمار`,
     quietShown: 'پنهان‌کردن شایعه‌ها، تکذیب‌ها و آمار',
     kind: {
