@@ -40,7 +40,7 @@ export async function loadChart(
     series(),
     ask<Degradations>('/v1/degradations', place, signal),
     ask<{ events: PolicyEvent[] }>('/v1/events', place, signal),
-    ask<Reachability>('/v1/reachability', { at: place.to }, signal),
+    ask<Reachability>('/v1/reachability', { at: place.to, app, country }, signal),
   ])
   const degradations = found.degradations.filter(degradation => degradation.feature === feature)
   const known = networksOf(whole, present, degradations, { app, country })

@@ -19,10 +19,12 @@ const REFRESH = 60_000
 /** Which messengers work at one time: by country, or by the networks of one country. */
 export function MatrixView() {
   const { address, words } = useView()
+  const { country } = address
   const at = address.at === null ? null : instantText(address.at)
   const { value, trouble } = useAsked(
-    `${at}`,
-    signal => ask<Reachability>('/v1/reachability', { at }, signal),
+    `${at} ${country}`,
+    // Of one country where one is chosen: whose data it is, is then said of that country alone.
+    signal => ask<Reachability>('/v1/reachability', { at, country }, signal),
     at === null ? REFRESH : undefined,
   )
   if (value === null) return trouble ? <TroubleNote trouble={trouble} /> : <p class="loading">{words.loading}</p>
