@@ -28,7 +28,7 @@ export function MatrixView() {
     at === null ? REFRESH : undefined,
   )
   if (value === null) return trouble ? <TroubleNote trouble={trouble} /> : <p class="loading">{words.loading}</p>
-  const nothingEver = value.places.length === 0 && value.newest === null
+  const nothingEver = value.places.length === 0 && (value.countries?.length ?? 0) === 0 && value.newest === null
   return (
     <>
       <SimulatedBand sources={value.sources} />

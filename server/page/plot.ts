@@ -7,7 +7,7 @@ import { isTrouble } from '../../measurement/verdict.ts'
 import { niceBelow, withBreaks } from './breaks.ts'
 import type { Format } from './format.ts'
 import { type Range, secondsOf } from './range.ts'
-import { type Shade, shade } from './shade.ts'
+import { type Found, type Shade, shade, tint } from './shade.ts'
 
 /** Left of every plot there is room for the values, right of it some air: event and degradation strips keep to the same. */
 export const AXIS = 46
@@ -19,6 +19,7 @@ export type Plotted = {
   /** Seconds a point stands for. */
   length: number
   shades: readonly Shade[]
+  found: readonly Found[]
   format: Format
   dark: boolean
   /** Whether this plot writes the times below it. */
@@ -31,7 +32,10 @@ export type Plotted = {
 /** Pixels from the cursor within which a point counts as pointed at. */
 const NEAR = 14
 
-function options({ range, length, shades, format, dark, axis, onSelect, onPoint, points }: Plotted, host: HTMLElement) {
+function options(
+  { range, length, shades, found, format, dark, axis, onSelect, onPoint, points }: Plotted,
+  host: HTMLElement,
+) {
   const style = getComputedStyle(host)
   const ink = style.getPropertyValue('--quiet').trim()
   const rule = style.getPropertyValue('--rule').trim()
@@ -69,7 +73,7 @@ function options({ range, length, shades, format, dark, axis, onSelect, onPoint,
       },
     ] as uPlot.Axis[],
     hooks: {
-      drawClear: [(plot: uPlot) => shade(plot, shades, dark)],
+      drawClear: [(plot: uPlot) => shade(plot, shades, dark), (plot: uPlot) => tint(plot, found, dark)],
       setSelect: [
         (plot: uPlot) => {
           if (plot.select.width < 4) return

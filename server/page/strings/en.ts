@@ -120,7 +120,7 @@ export const en = {
     hint: 'Drag across a chart to zoom in. Click a chart, or focus it and use the arrow keys, to read its values.',
     lane: (network: string) => `Reachability and latency of ${network}. Arrow keys read the values.`,
     howToRead:
-      'The line is the share of endpoints that answer; what hangs from the top is what does not. Blank: nothing measured.',
+      'The line is the share of endpoints that answer; what hangs from the top is what does not. Pale colour: a change was found there. Blank: nothing measured.',
     data: 'Data (JSON)',
     point: 'One point',
     length: { '5m': '5 minutes', '1h': '1 hour', '1d': '1 day' } as Record<string, string>,
