@@ -1,5 +1,6 @@
 import { type Operation, operations } from '../../measurement/step.ts'
 import { type Feature, features } from '../../measurement/target.ts'
+import { steps } from '../../measurement/windows.ts'
 import { secondsOf, timeText } from './range.ts'
 import { type Language, languages } from './strings/language.ts'
 
@@ -18,6 +19,8 @@ export type Address = {
   /** Unix seconds, [from, to); null where the URL leaves it to the page. */
   from: number | null
   to: number | null
+  /** Length of a chart's points, as the API names it; null leaves the choice to the page. */
+  step: string | null
   /** Networks to chart; empty leaves the choice to the page. */
   networks: readonly number[]
   /** The operation whose latency is charted; null leaves the choice to the page. */
@@ -74,6 +77,7 @@ export function addressOf(url: URL): Address {
     at: instantOf(query.get('at')),
     from: inOrder ? from : null,
     to: inOrder ? to : null,
+    step: oneOf(steps, query.get('step')),
     networks: [...new Set(list(query.get('networks')))].filter(text => /^\d{1,10}$/.test(text)).map(Number),
     operation: oneOf(operations, query.get('operation')),
     find: (query.get('find') ?? '').slice(0, 80),
@@ -96,6 +100,7 @@ export function linkTo(address: Address): string {
   put('at', address.at !== null && instantText(address.at))
   put('from', address.from !== null && instantText(address.from))
   put('to', address.to !== null && instantText(address.to))
+  put('step', address.step)
   put('networks', address.networks.join(','))
   put('operation', address.operation)
   put('find', address.find)
@@ -119,6 +124,7 @@ export const home: Omit<Address, 'language'> = {
   at: null,
   from: null,
   to: null,
+  step: null,
   networks: [],
   operation: null,
   find: '',

@@ -4,7 +4,7 @@ import { home, instantOf, instantText } from './address.ts'
 import { appIds, appName } from './app-name.ts'
 import { linkOf } from './ask.ts'
 import { type Chart, LANES, operationOf, operationsIn } from './chart-load.ts'
-import { beside, presets, timeText, wider } from './range.ts'
+import { beside, presets, stepsFor, timeText, wider } from './range.ts'
 import { go, useView } from './view.tsx'
 
 type Props = { app: string; country: string; chart: Chart; waiting: boolean }
@@ -68,6 +68,18 @@ export function ChartControls({ app, country, chart, waiting }: Props) {
               {operations.map(operation => (
                 <option key={operation} value={operation}>
                   {words.operation[operation]}
+                </option>
+              ))}
+            </select>
+          </label>
+        )}
+        {stepsFor(range).length > 1 && (
+          <label>
+            <span>{words.chart.point}</span>
+            <select value={step} onChange={event => go(link({ step: event.currentTarget.value }))}>
+              {stepsFor(range).map(name => (
+                <option key={name} value={name}>
+                  {words.chart.length[name]}
                 </option>
               ))}
             </select>

@@ -27,26 +27,26 @@ export const LANES = 6
 /** And at most, since each lane is a question to the server. */
 export const MAX_LANES = 24
 
-type Wanted = Pick<Address, 'feature' | 'networks' | 'all'> & { app: string; country: string; range: Range }
+type Wanted = Pick<Address, 'feature' | 'networks' | 'all' | 'step'> & { app: string; country: string; range: Range }
 
 export async function loadChart(
-  { app, country, feature, networks, all, range }: Wanted,
+  { app, country, feature, networks, all, step: asked, range }: Wanted,
   signal: AbortSignal,
 ): Promise<Chart> {
-  const step = stepFor(range)
+  const step = stepFor(range, asked)
   const place = { app, country, from: instantText(range.from), to: instantText(range.to) }
   const series = (asn?: number) => ask<Series>('/v1/series', { ...place, asn, feature, step }, signal)
   const [whole, found, annotations, present] = await Promise.all([
     series(),
     ask<Degradations>('/v1/degradations', place, signal),
     ask<{ events: PolicyEvent[] }>('/v1/events', place, signal),
-    ask<Reachability>('/v1/reachability', { at: place.to }, signal),
+    ask<Reachability>('/v1/reachability', { at: place.to, app, country }, signal),
   ])
   const degradations = found.degradations.filter(degradation => degradation.feature === feature)
   const known = networksOf(whole, present, degradations, { app, country })
   const wanted = chooseLanes(known, networks, all)
   const lanes = await Promise.all(wanted.map(async network => ({ network, series: await series(network.asn) })))
-  const here = present.countries?.find(one => one.country === country)?.newest ?? present.newest
+  const here = newestOf(present, country)
   return {
     range,
     step,
@@ -55,9 +55,15 @@ export async function loadChart(
     networks: known,
     degradations,
     events: annotations.events,
-    newest: here === null ? null : secondsOf(here),
+    newest: here,
     sources: joined([whole, ...lanes.map(lane => lane.series)].flatMap(one => one.sources)),
   }
+}
+
+/** Start of the newest window with data of a country, or of any; null where nothing was ever measured. */
+export function newestOf({ countries, newest }: Pick<Reachability, 'countries' | 'newest'>, country: string | null) {
+  const found = country === null || !countries ? newest : countries.find(one => one.country === country)?.newest
+  return found == null ? null : secondsOf(found)
 }
 
 /** Networks with data in the range; where the server does not list them, those it names otherwise. */

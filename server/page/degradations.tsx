@@ -122,7 +122,7 @@ export function Near({ degradation, events }: { degradation: Degradation; events
   if (near.length === 0) return null
   return (
     <p class="meta">
-      {words.degradations.near}:
+      {words.degradations.near}:{' '}
       {near.map(({ event, distance }) => {
         const title = wording(event.title, address.language)
         return (

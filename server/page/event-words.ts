@@ -99,10 +99,17 @@ export function whenText({ when }: PolicyEvent, { words, format, language }: Spe
     when.deadline && words.events.deadline(date(when.deadline, false)),
     when.announced && words.events.announced(date(when.announced, false)),
   ].filter(Boolean)
-  return notes.length > 0 ? `${span} (${notes.join('; ')})` : span
+  return notes.length > 0 ? `${span} (${notes.join(words.semicolon)})` : span
 }
 
 export type Speech = { words: Strings; format: Format; language: string }
+
+/** Where days are counted by the Persian calendar, and in Persian everywhere, the start in the other calendar too. */
+export function otherCalendar({ when, where }: PolicyEvent, format: Format, language: string): string | null {
+  const persian = where.countries.some(country => country === 'IR' || country === 'AF')
+  if (precisionOf(when.start) !== 'day' || (language !== 'fa' && !persian)) return null
+  return format.otherDay(rangeOf(when.start, 'UTC').from)
+}
 
 /** What a measurement should see, by the event's own expectation; empty where it expects nothing. */
 export function expectation({ expect = {} }: PolicyEvent, words: Strings): string[] {

@@ -24,16 +24,20 @@ export function rangeAround({ onset, end }: Pick<Degradation, 'onset' | 'end'>, 
   }
 }
 
-type Found = { degradation: Degradation; chart: Chart }
+type Found = { degradation: Degradation; revisions: readonly Degradation[]; chart: Chart }
+
+type Answer = { degradation: Degradation; revisions: Degradation[] }
 
 async function load(id: string, now: number, all: boolean, signal: AbortSignal): Promise<Found> {
-  const answer = await ask<Degradation | { degradation: Degradation }>(`/v1/degradations/${id}`, {}, signal)
-  const degradation = 'degradation' in answer ? answer.degradation : answer
+  const { degradation, revisions } = await ask<Answer>(`/v1/degradations/${id}`, {}, signal)
   const { app, country, feature, networks } = degradation
   const range = rangeAround(degradation, now)
   // Its own networks, and beside them the networks of the country it was compared with.
-  const chart = await loadChart({ app, country, feature, networks: all ? [] : networks, all, range }, signal)
-  return { degradation, chart }
+  const chart = await loadChart(
+    { app, country, feature, networks: all ? [] : networks, all, step: null, range },
+    signal,
+  )
+  return { degradation, revisions, chart }
 }
 
 /** One degradation, for citing: its sentence, its chart, what it was compared with, and how to refer to it. */
@@ -41,7 +45,7 @@ export function FindingView({ id }: { id: string }) {
   const { address, words, now } = useView()
   const { value, trouble } = useAsked(`${id} ${address.all}`, signal => load(id, now, address.all, signal))
   if (value === null) return trouble ? <Absent trouble={trouble} /> : <p class="loading">{words.loading}</p>
-  const { degradation, chart } = value
+  const { degradation, revisions, chart } = value
   const { shown, hidden } = filterEvents(chart.events, address)
   return (
     <article class="finding">
@@ -55,6 +59,7 @@ export function FindingView({ id }: { id: string }) {
         <div>
           <Lanes chart={chart} country={degradation.country} />
           <Near degradation={degradation} events={chart.events} />
+          <Revisions revisions={revisions} />
           <Citation degradation={degradation} />
         </div>
         <EventList all={chart.events} shown={shown} hidden={hidden} />
@@ -69,7 +74,25 @@ function Absent({ trouble }: { trouble: Trouble }) {
   return trouble.status === 404 ? <p class="empty">{words.finding.absent}</p> : <TroubleNote trouble={trouble} />
 }
 
-function Facts({ degradation, chart }: Found) {
+/** Late data move, widen or withdraw a finding; what was said before stays to be read. */
+function Revisions({ revisions }: { revisions: readonly Degradation[] }) {
+  const { address, words, format } = useView()
+  if (revisions.length < 2) return null
+  return (
+    <details class="revisions">
+      <summary>{words.finding.revisions}</summary>
+      <ol>
+        {revisions.map(({ revision, known, sentence }) => (
+          <li key={revision}>
+            <small>{format.instant(secondsOf(known))}</small> <span dir="auto">{sentence[address.language]}</span>
+          </li>
+        ))}
+      </ol>
+    </details>
+  )
+}
+
+function Facts({ degradation, chart }: Pick<Found, 'degradation' | 'chart'>) {
   const { address, words, format, link } = useView()
   const spanText = useSpanText()
   const { app, country, networks, verdict, state, share, agents, control, recurring, layer } = degradation
@@ -81,16 +104,22 @@ function Facts({ degradation, chart }: Found) {
       : []),
     [
       words.finding.where,
-      `${appName(app, address.language)}, ${format.country(country)}: ${format.list(networks.map(asn => [nameOf(asn), format.network(asn)].filter(Boolean).join(' ')))}`,
+      `${appName(app, address.language)}${words.comma}${format.country(country)}: ${format.list(networks.map(asn => [nameOf(asn), format.network(asn)].filter(Boolean).join(' ')))}`,
     ],
     [
       words.finding.size,
-      `${words.finding.sizeText(format.share(share))}; ${words.agents(agents, format.number(agents))}${layer ? `; ${words.layer[layer]}` : ''}`,
+      [
+        words.finding.sizeText(format.share(share)),
+        words.agents(agents, format.number(agents)),
+        layer && words.layer[layer],
+      ]
+        .filter(Boolean)
+        .join(words.semicolon),
     ],
     [words.finding.control, <bdi>{control}</bdi>],
     [
       words.finding.state,
-      `${words.state[state]}; ${words.finding.known(format.instant(secondsOf(degradation.known)), format.number(degradation.revision))}`,
+      `${words.state[state]}${words.semicolon}${words.finding.known(format.instant(secondsOf(degradation.known)), format.number(degradation.revision))}`,
     ],
   ]
   return (

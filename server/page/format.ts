@@ -11,6 +11,10 @@ export function formatIn(language: Language, words: Strings) {
   const dates = (options: Intl.DateTimeFormatOptions) =>
     new Intl.DateTimeFormat(locale, { timeZone: 'UTC', hourCycle: 'h23', ...options })
   const day = dates({ year: 'numeric', month: 'short', day: 'numeric' })
+  const other = new Intl.DateTimeFormat(language === 'fa' ? 'fa-IR-u-ca-gregory' : 'en-GB-u-ca-persian', {
+    timeZone: 'UTC',
+    dateStyle: 'long',
+  })
   const minute = dates({ year: 'numeric', month: 'short', day: 'numeric', hour: '2-digit', minute: '2-digit' })
   const hour = dates({ hour: '2-digit', minute: '2-digit' })
   const short = dates({ month: 'short', day: 'numeric' })
@@ -37,6 +41,8 @@ export function formatIn(language: Language, words: Strings) {
       new Intl.NumberFormat(locale, { style: 'unit', unit, unitDisplay: 'long' }).format(count),
     list: (items: readonly string[]) => listing.format(items),
     day: shown(day),
+    /** The same day in the calendar the language does not count by. */
+    otherDay: shown(other),
     month: shown(month),
     year: shown(year),
     short: shown(short),
@@ -50,8 +56,8 @@ export function formatIn(language: Language, words: Strings) {
     },
     windows: (windows: readonly RecurringWindow[]) =>
       hoursByDays(windows)
-        .map(({ days, hours, tz }) => `${daysText(days, words)} ${hours.join(', ')} (${tz})`)
-        .join('; '),
+        .map(({ days, hours, tz }) => `${daysText(days, words)} ${hours.join(words.comma)} (${tz})`)
+        .join(words.semicolon),
   }
 }
 
@@ -65,7 +71,7 @@ function daysText(days: Days, words: Strings): string {
   const inRow = days.every((day, index) => WEEK.indexOf(day) === WEEK.indexOf(days[0]!) + index)
   if (first === undefined) return ''
   if (inRow && days.length > 2) return `${words.days[first]}–${words.days[days.at(-1)!]}`
-  return days.map(day => words.days[day]).join(', ')
+  return days.map(day => words.days[day]).join(words.comma)
 }
 
 /** Windows of the same days and zone, together. */

@@ -5,7 +5,7 @@ import type { Operation } from '../../measurement/step.ts'
 import { isTrouble } from '../../measurement/verdict.ts'
 import { type Plotted, plotLatency, plotReachability } from './plot.ts'
 import { lengthOf, type Range, rounded, secondsOf } from './range.ts'
-import type { Shade } from './shade.ts'
+import type { Found, Shade } from './shade.ts'
 import { go, useView, type View } from './view.tsx'
 
 type Props = {
@@ -15,6 +15,8 @@ type Props = {
   step: string
   range: Range
   shades: readonly Shade[]
+  /** Degradations of this network. */
+  found: readonly Found[]
   operation: Operation | null
   /** Seconds at the top of every latency plot, so that lanes compare. */
   most: number
@@ -61,7 +63,7 @@ export function readout(
 
 /** One network in time: reachability above, latency below, policy events behind both. */
 export function Lane(props: Props) {
-  const { name, points, step, range, shades, operation, most, axis } = props
+  const { name, points, step, range, shades, found, operation, most, axis } = props
   const view = useView()
   const { words, format } = view
   const dark = useDark()
@@ -85,7 +87,7 @@ export function Lane(props: Props) {
       const { from, to } = rounded(chosen)
       go(view.link({ from, to }))
     }
-    const common = { range, length: lengthOf(step), shades, format, dark, onSelect }
+    const common = { range, length: lengthOf(step), shades, found, format, dark, onSelect }
     const upper: Plotted = { ...common, points: measured, axis: axis && !hasSpeed, onPoint: say }
     const drawn = [plotReachability(reach.current!, upper)]
     plot.current = drawn[0]!
@@ -100,7 +102,7 @@ export function Lane(props: Props) {
       fit.disconnect()
       for (const one of drawn) one.destroy()
     }
-  }, [points, step, range.from, range.to, shades, operation, most, axis, dark, format.short(range.from)])
+  }, [points, step, range.from, range.to, shades, found, operation, most, axis, dark, format.short(range.from)])
 
   return (
     <figure class="lane">

@@ -3,6 +3,7 @@ import { features } from '../../measurement/target.ts'
 import { instantText } from './address.ts'
 import { appIds, appName } from './app-name.ts'
 import { ask, useAsked } from './ask.ts'
+import { newestOf } from './chart-load.ts'
 import { Empty, NotNow } from './empty.tsx'
 import { Legend } from './legend.tsx'
 import { Headline, Matrix } from './matrix.tsx'
@@ -18,14 +19,16 @@ const REFRESH = 60_000
 /** Which messengers work at one time: by country, or by the networks of one country. */
 export function MatrixView() {
   const { address, words } = useView()
+  const { country } = address
   const at = address.at === null ? null : instantText(address.at)
   const { value, trouble } = useAsked(
-    `${at}`,
-    signal => ask<Reachability>('/v1/reachability', { at }, signal),
+    `${at} ${country}`,
+    // Of one country where one is chosen: whose data it is, is then said of that country alone.
+    signal => ask<Reachability>('/v1/reachability', { at, country }, signal),
     at === null ? REFRESH : undefined,
   )
   if (value === null) return trouble ? <TroubleNote trouble={trouble} /> : <p class="loading">{words.loading}</p>
-  const nothingEver = value.places.length === 0 && value.newest === null
+  const nothingEver = value.places.length === 0 && (value.countries?.length ?? 0) === 0 && value.newest === null
   return (
     <>
       <SimulatedBand sources={value.sources} />
@@ -54,8 +57,7 @@ function Measured({ answer }: { answer: Reachability }) {
   const { all, whole } = placesOf(own, country)
   const arranged = arrange(all, appIds, { find: address.find, all: address.all, nameOf: format.country })
   const unmeasured = appIds.filter(id => !arranged.columns.includes(id)).map(id => appName(id, address.language))
-  const newestHere = answer.countries?.find(known => known.country === country)?.newest ?? answer.newest
-  const newest = newestHere === null ? null : secondsOf(newestHere)
+  const newest = newestOf(answer, country)
   const measuredFeatures = features.filter(feature => answer.places.some(place => place.feature === feature))
   return (
     <>

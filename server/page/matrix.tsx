@@ -24,7 +24,7 @@ export function Headline({ places, country }: { places: readonly Place[]; countr
       const total = counts.reduce((sum, [, count]) => sum + count, 0)
       const inTrouble = counts.find(([verdict]) => verdict === place.verdict)?.[1] ?? 0
       const name = appName(place.app, address.language)
-      const app = country === null ? `${name}, ${format.country(place.country)}` : name
+      const app = country === null ? `${name}${words.comma}${format.country(place.country)}` : name
       return { key: `${place.country} ${place.app}`, place, app, inTrouble, total }
     })
   if (rowsOf(places).length === 1 && rowsOf(places)[0]!.lineDown)
@@ -62,7 +62,6 @@ export function Matrix({ arranged, whole, country }: Props) {
       <div class="scroller">
         <table
           class="matrix"
-          // biome-ignore lint/a11y/noNoninteractiveElementToInteractiveRole: ARIA's grid pattern on its own element
           role="grid"
           aria-label={country === null ? words.matrix.countriesLabel : words.matrix.label}
           onKeyDown={onGridKey}
@@ -119,10 +118,11 @@ function Line({ row, columns, overview, first }: LineProps) {
           {!isCountry && row.name && (
             <>
               <bdi>{format.network(row.asn!)}</bdi>
-              {' · '}
+              {row.agents > 0 && ' · '}
             </>
           )}
-          {words.agents(row.agents, format.number(row.agents))}
+          {/* A verdict looks back an hour: in its own five minutes nobody need have measured. */}
+          {row.agents > 0 && words.agents(row.agents, format.number(row.agents))}
         </small>
       </th>
       {row.lineDown ? (
@@ -162,7 +162,7 @@ function Cell({ place, app, row, name, stop }: CellProps) {
     isTrouble(place.verdict) && place.state ? words.state[place.state] : '',
     place.layer && isTrouble(place.verdict) ? words.layer[place.layer] : '',
     share && words.answered(share),
-    words.agents(place.agents, format.number(place.agents)),
+    place.agents > 0 && words.agents(place.agents, format.number(place.agents)),
   ]
   const networks = row.asn === undefined ? [] : [row.asn]
   return (

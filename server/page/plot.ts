@@ -4,9 +4,10 @@ import type { Point } from '../../measurement/answers.ts'
 import { looks } from '../../measurement/look.ts'
 import type { Operation } from '../../measurement/step.ts'
 import { isTrouble } from '../../measurement/verdict.ts'
+import { niceBelow, withBreaks } from './breaks.ts'
 import type { Format } from './format.ts'
 import { type Range, secondsOf } from './range.ts'
-import { type Shade, shade } from './shade.ts'
+import { type Found, type Shade, shade, tint } from './shade.ts'
 
 /** Left of every plot there is room for the values, right of it some air: event and degradation strips keep to the same. */
 export const AXIS = 46
@@ -18,6 +19,7 @@ export type Plotted = {
   /** Seconds a point stands for. */
   length: number
   shades: readonly Shade[]
+  found: readonly Found[]
   format: Format
   dark: boolean
   /** Whether this plot writes the times below it. */
@@ -30,7 +32,10 @@ export type Plotted = {
 /** Pixels from the cursor within which a point counts as pointed at. */
 const NEAR = 14
 
-function options({ range, length, shades, format, dark, axis, onSelect, onPoint, points }: Plotted, host: HTMLElement) {
+function options(
+  { range, length, shades, found, format, dark, axis, onSelect, onPoint, points }: Plotted,
+  host: HTMLElement,
+) {
   const style = getComputedStyle(host)
   const ink = style.getPropertyValue('--quiet').trim()
   const rule = style.getPropertyValue('--rule').trim()
@@ -68,7 +73,7 @@ function options({ range, length, shades, format, dark, axis, onSelect, onPoint,
       },
     ] as uPlot.Axis[],
     hooks: {
-      drawClear: [(plot: uPlot) => shade(plot, shades, dark)],
+      drawClear: [(plot: uPlot) => shade(plot, shades, dark), (plot: uPlot) => tint(plot, found, dark)],
       setSelect: [
         (plot: uPlot) => {
           if (plot.select.width < 4) return
@@ -129,17 +134,21 @@ function hang(plot: uPlot, { points, length, dark }: Plotted): void {
   ctx.rect(bbox.left, bbox.top - 3 * dense, bbox.width, bbox.height + 6 * dense)
   ctx.clip()
   const top = plot.valToPos(1, 'y', true)
+  const quiet = looks.insufficient[dark ? 'dark' : 'light']
   for (const point of points) {
     if (point.reachability === null) continue
     const start = plot.valToPos(secondsOf(point.at), 'x', true)
     const end = plot.valToPos(secondsOf(point.at) + length, 'x', true)
     // A short window on a long axis would vanish between two pixels.
-    const width = Math.max(end - start, 1.5 * dense)
+    const width = Math.max(end - start, 2 * dense)
     const y = plot.valToPos(point.reachability, 'y', true)
-    ctx.fillStyle = looks[point.verdict][dark ? 'dark' : 'light']
-    ctx.globalAlpha = isTrouble(point.verdict) ? 0.5 : 0.28
+    const colour = looks[point.verdict][dark ? 'dark' : 'light']
+    // What is missing without anybody's verdict on it stays grey: a failed attempt is not yet trouble.
+    ctx.fillStyle = isTrouble(point.verdict) ? colour : quiet
+    ctx.globalAlpha = isTrouble(point.verdict) ? 0.55 : 0.3
     ctx.fillRect(start, top, width, y - top)
     ctx.globalAlpha = 1
+    ctx.fillStyle = colour
     ctx.fillRect(start, y - dense, width, 2 * dense)
   }
   ctx.restore()
@@ -171,28 +180,4 @@ export function plotLatency(host: HTMLElement, plotted: Plotted, operation: Oper
     withBreaks(middles(plotted), times, plotted.length * 3),
     host,
   )
-}
-
-/** Largest of 1, 2, 5 times a power of ten that is not above `value`. */
-export function niceBelow(value: number): number {
-  if (!(value > 0)) return 1
-  const power = 10 ** Math.floor(Math.log10(value))
-  const lead = value / power
-  return power * (lead >= 5 ? 5 : lead >= 2 ? 2 : 1)
-}
-
-/** Adds an empty value wherever two neighbours lie further apart than `most`. */
-export function withBreaks(times: number[], values: (number | null)[], most: number): [number[], (number | null)[]] {
-  const x: number[] = []
-  const y: (number | null)[] = []
-  times.forEach((at, index) => {
-    const last = times[index - 1]
-    if (last !== undefined && at - last > most) {
-      x.push((at + last) / 2)
-      y.push(null)
-    }
-    x.push(at)
-    y.push(values[index] ?? null)
-  })
-  return [x, y]
 }

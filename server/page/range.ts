@@ -16,9 +16,16 @@ export const MAX_POINTS = 2_000
 /** Seconds of an API step (`5m`, `1h`, `1d`). */
 export const lengthOf = (step: string): number => levelOf(step) ?? DAY
 
-/** The finest step of the API that keeps a line within MAX_POINTS, else the coarsest. */
-export function stepFor({ from, to }: Range): string {
-  return steps.find(step => (to - from) / lengthOf(step) <= MAX_POINTS) ?? steps.at(-1)!
+/** Steps of the API that keep a line within MAX_POINTS, finest first; at least the coarsest. */
+export function stepsFor({ from, to }: Range): string[] {
+  const fitting = steps.filter(step => (to - from) / lengthOf(step) <= MAX_POINTS)
+  return fitting.length > 0 ? fitting : steps.slice(-1)
+}
+
+/** The step asked for where it fits, else the finest that does. */
+export function stepFor(range: Range, asked: string | null = null): string {
+  const fitting = stepsFor(range)
+  return fitting.find(step => step === asked) ?? fitting[0]!
 }
 
 export const presets: readonly { name: 'day' | 'week' | 'month' | 'quarter' | 'year'; length: number }[] = [

@@ -1,4 +1,6 @@
 import type uPlot from 'uplot'
+import { looks } from '../../measurement/look.ts'
+import type { Verdict } from '../../measurement/verdict.ts'
 
 /** A stretch (or, where `line`, an instant) of a policy event to draw behind the measurements; Unix seconds. */
 export type Shade = {
@@ -11,6 +13,26 @@ export type Shade = {
   hatchedFrom: number | null
   /** Pointed out by the reader. */
   chosen: boolean
+}
+
+/** A stretch in which a degradation was found on the network of a lane; Unix seconds. */
+export type Found = { from: number; to: number; verdict: Verdict }
+
+/** Draws degradations behind the plot, pale in the colour of their verdict: what was found, beside what was measured. */
+export function tint(plot: uPlot, found: readonly Found[], dark: boolean): void {
+  const { ctx, bbox } = plot
+  ctx.save()
+  ctx.beginPath()
+  ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height)
+  ctx.clip()
+  ctx.globalAlpha = dark ? 0.24 : 0.18
+  for (const { from, to, verdict } of found) {
+    const left = plot.valToPos(from, 'x', true)
+    const width = Math.max(plot.valToPos(to, 'x', true) - left, devicePixelRatio)
+    ctx.fillStyle = looks[verdict][dark ? 'dark' : 'light']
+    ctx.fillRect(left, bbox.top, width, bbox.height)
+  }
+  ctx.restore()
 }
 
 /** Draws events behind the plot: spans as light bands, vague ones paler, uncertain ends hatched, instants as dashed lines. */
