@@ -216,7 +216,7 @@ export const metrics = {
     help: 'Reports received, by outcome.',
     labels: ['outcome'],
     cap: 10,
-    values: { outcome: ['stored', 'refused', 'failed'] },
+    values: { outcome: ['receipted'] },
     on: 'server',
   },
   peyk_batches_total: {
@@ -224,7 +224,7 @@ export const metrics = {
     help: 'Batches received, by outcome.',
     labels: ['outcome'],
     cap: 5,
-    values: { outcome: ['stored', 'refused'] },
+    values: { outcome: ['stored', 'known', 'refused'] },
     on: 'server',
   },
   peyk_report_bytes_total: {
