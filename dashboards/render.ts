@@ -85,7 +85,7 @@ export function files(settings: RenderSettings): Map<string, string> {
 }
 
 /** Replaces what the folder holds by the generated files; resolves to their paths. */
-export async function renderAll(folder: string, settings = settingsFrom({})): Promise<string[]> {
+export async function renderAll(folder: string, settings = settingsFrom(process.env)): Promise<string[]> {
   const made = files({ ...settings, events: loadEvents() })
   for (const part of new Set([...made.keys()].map(path => path.split('/')[0]!)))
     await rm(join(folder, part), { recursive: true, force: true })
