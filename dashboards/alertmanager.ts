@@ -168,7 +168,7 @@ const line = (words: string, annotation: string, wrap = (text: string) => text) 
 
 /** The texts of notifications. `peyk.en` and `peyk.fa` say the same, alert by alert. */
 export const templates = (): Record<'peyk.en.tmpl' | 'peyk.fa.tmpl', string> => ({
-  'peyk.en.tmpl': `{{ define "peyk.title" }}[{{ .Status | toUpper }}{{ if eq .Status "firing" }}:{{ .Alerts.Firing | len }}{{ end }}] {{ with .CommonLabels.alertname }}{{ . }}{{ else }}Peyk{{ end }}{{ with .GroupLabels.app }} {{ . }}{{ end }}{{ with .GroupLabels.country }} in {{ . }}{{ end }}{{ end }}
+  'peyk.en.tmpl': `{{ define "peyk.title" }}[{{ .Status | toUpper }}{{ if eq .Status "firing" }}:{{ .Alerts.Firing | len }}{{ end }}] {{ with .CommonLabels.alertname }}{{ . }}{{ else }}several alerts{{ end }}{{ with .GroupLabels.app }}: {{ . }}{{ end }}{{ with .GroupLabels.country }} in {{ . }}{{ end }}{{ end }}
 
 {{ define "peyk.verdict.en" }}${verdictIn(verdict => looks[verdict].word)}{{ end }}
 
