@@ -296,10 +296,10 @@ export const metrics = {
   },
   peyk_remote_write_samples_total: {
     type: 'counter',
-    help: 'Samples sent by remote write, by outcome.',
+    help: 'Samples by remote write, by outcome; too old ones are counted by network and window.',
     labels: ['outcome'],
     cap: 5,
-    values: { outcome: ['sent', 'too_old', 'refused', 'failed'] },
+    values: { outcome: ['sent', 'too_old', 'refused', 'failed', 'exhausted'] },
     on: 'server',
   },
   peyk_notifications_total: {
