@@ -101,22 +101,20 @@ const packed = (event: PolicyEvent): string => {
   return FIELDS.map(field => fields[field]).join('|')
 }
 
-const seconds = (milliseconds: number) => Math.floor(milliseconds / 1000)
-
 /** A line at an exact start; vague starts have spans only. */
 const point = (event: PolicyEvent): string | null =>
-  spanOf(event).vagueStart ? null : `vector(${drawingOf(event, 0).from})`
+  spanOf(event).vagueStart ? null : `vector(${drawingOf(event, 0).from * 1000})`
 
 /** In force at the evaluated instant. Ends are widened by a step, else short spans fall between two steps. */
 const span = (event: PolicyEvent): string | null => {
   const { shape, from, to, open } = drawingOf(event, Number.POSITIVE_INFINITY)
   if (shape === 'line') return null
-  const end = open ? '' : ` < ${seconds(to)} + $__interval_ms / 1000`
-  return `vector(time()) >= ${seconds(from)}${end}${hours(event, from)}`
+  const end = open ? '' : ` < ${to} + $__interval_ms / 1000`
+  return `vector(time()) >= ${from}${end}${hours(event, from)}`
 }
 
 /** Spans over three months, or still open, shade whole charts: they have a toggle of their own, off at first. */
-const LONG = 92 * 86_400_000
+const LONG = 92 * 86_400
 const isLong = (event: PolicyEvent): boolean => {
   const { from, to } = drawingOf(event, Number.POSITIVE_INFINITY)
   return to - from > LONG
@@ -127,7 +125,7 @@ const hours = (event: PolicyEvent, at: number): string => {
   const { windows } = event.when
   if (!windows) return ''
   const parts = windows.map(({ days, from, to, tz }) => {
-    const local = `time() + ${seconds(wallClock(at, tz) - at)}`
+    const local = `time() + ${wallClock(at, tz) - at}`
     const names = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat']
     const clock = (hour: string) => Number(hour.slice(0, 2)) * 3_600 + Number(hour.slice(3)) * 60
     const day = days.map(name => `day_of_week(vector(${local})) == ${names.indexOf(name)}`).join(' or ')
@@ -250,7 +248,7 @@ export const builtIn: Layer = {
  * Packed as `id~countries~apps~start~since~until`: countries and apps as patterns, the start in seconds, and the range to
  * look at in milliseconds.
  */
-const AROUND = 14 * 86_400_000
+const AROUND = 14 * 86_400
 export const comparable = (events: readonly PolicyEvent[]): { event: PolicyEvent; facts: string }[] =>
   events.flatMap(event => {
     const { vagueStart } = spanOf(event)
@@ -260,5 +258,7 @@ export const comparable = (events: readonly PolicyEvent[]): { event: PolicyEvent
     const country = event.where.countries.length === 0 ? '.+' : event.where.countries.join('|')
     const app = event.apps.includes('*') ? '.+' : event.apps.join('|')
     const start = drawingOf(event, 0).from
-    return [{ event, facts: [event.id, country, app, seconds(start), start - AROUND, start + AROUND].join('~') }]
+    return [
+      { event, facts: [event.id, country, app, start, (start - AROUND) * 1000, (start + AROUND) * 1000].join('~') },
+    ]
   })

@@ -42,8 +42,8 @@ type ValueOf<N extends Known, L> = L extends keyof ValuesOf<N>
     : string
   : string
 
-/** A variable of the board (`$app`); Grafana puts one value, or `(a|b)` for several, in its place. */
-export type Variable = `$${string}`
+/** A variable of the board (`$app`; Grafana puts one value, or `(a|b)` for several, in its place), or printf's in an alert. */
+export type Variable = `$${string}` | '%s'
 
 /** Equal to a value, any or none of some, or a pattern of free labels. */
 export type Match<V extends string> =
@@ -74,7 +74,7 @@ const matcher = (label: string, match: Match<string>): string => {
   const quoted = (text: string) => `"${text}"`
   if (typeof match === 'string') return `${label}=${quoted(match)}`
   if ('like' in match) return `${label}=~${quoted(match.like)}`
-  if ('any' in match) return `${label}=~${quoted(match.any.join('|'))}`
+  if ('any' in match) return `${label}${match.any.length === 1 ? '=' : '=~'}${quoted(match.any.join('|'))}`
   return typeof match.not === 'string' ? `${label}!=${quoted(match.not)}` : `${label}!~${quoted(match.not.join('|'))}`
 }
 

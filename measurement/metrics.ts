@@ -216,7 +216,7 @@ export const metrics = {
     help: 'Reports received, by outcome.',
     labels: ['outcome'],
     cap: 10,
-    values: { outcome: ['stored', 'refused', 'failed'] },
+    values: { outcome: ['receipted'] },
     on: 'server',
   },
   peyk_batches_total: {
@@ -224,7 +224,7 @@ export const metrics = {
     help: 'Batches received, by outcome.',
     labels: ['outcome'],
     cap: 5,
-    values: { outcome: ['stored', 'refused'] },
+    values: { outcome: ['stored', 'known', 'refused'] },
     on: 'server',
   },
   peyk_report_bytes_total: {
@@ -296,10 +296,10 @@ export const metrics = {
   },
   peyk_remote_write_samples_total: {
     type: 'counter',
-    help: 'Samples sent by remote write, by outcome.',
+    help: 'Samples by remote write, by outcome; too old ones are counted by network and window.',
     labels: ['outcome'],
     cap: 5,
-    values: { outcome: ['sent', 'too_old', 'refused', 'failed'] },
+    values: { outcome: ['sent', 'too_old', 'refused', 'failed', 'exhausted'] },
     on: 'server',
   },
   peyk_notifications_total: {

@@ -18,11 +18,11 @@ export type AnalystParts = {
   /** Unix seconds. */
   now: () => number
   /** Told of every change of a degradation, after it is durable. */
-  changed?: (changes: readonly Change[]) => void
+  changed?: (changes: readonly Change[]) => void | Promise<void>
   /** Told of a failure of the store; the work is tried again. */
   failed?: (error: Error) => void
-  /** Told after each settling: windows judged, and seconds it took. */
-  settled?: (windows: number, seconds: number) => void
+  /** Told after each settling: the windows whose rollups were made anew, and seconds it took. */
+  settled?: (judged: Touched, seconds: number) => void
 }
 
 /** Rows come in bursts: so long to gather what one settling can do. */
@@ -134,11 +134,8 @@ export class Analyst {
       const changes = await detect(store, touched, { events, networkName, now: now() })
       await facts.put(facts.of<{ arrived: number }>('analyst').entry('settled', { arrived: began }))
       if (this.#touched.size === 0) this.#waiting = 0
-      settled?.(
-        [...judged.values()].reduce((sum, of) => sum + of.size, 0),
-        now() - began,
-      )
-      if (changes.length > 0) changed?.(changes)
+      settled?.(judged, now() - began)
+      if (changes.length > 0) await changed?.(changes)
     } catch (error) {
       // What could not be settled is touched still.
       for (const [network, windows] of touched) {

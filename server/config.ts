@@ -67,11 +67,15 @@ const origin = (value: string): string =>
 
 const seconds: Record<string, number> = { d: 86_400, w: 7 * 86_400, y: 365 * 86_400 }
 
-const span = (value: string): number => {
-  const [, count, unit] = /^(\d{1,4})([dwy])$/.exec(value) ?? []
-  const length = Number(count) * (seconds[unit ?? ''] ?? Number.NaN)
-  return length >= 14 * 86_400 ? length : fail('must be a span of at least 14 days, like 90d, 26w or 5y')
-}
+const span =
+  (leastDays: number, examples: string) =>
+  (value: string): number => {
+    const [, count, unit] = /^(\d{1,4})([dwy])$/.exec(value) ?? []
+    const length = Number(count) * (seconds[unit ?? ''] ?? Number.NaN)
+    return length >= leastDays * 86_400
+      ? length
+      : fail(`must be a span of at least ${leastDays} days, like ${examples}`)
+  }
 
 /** The one table of settings: README and docs/server.md print it. */
 export const settings = {
@@ -98,11 +102,31 @@ export const settings = {
   PEYK_RETENTION: {
     default: '',
     text: 'How long measurements are kept after they arrived (90d, 26w, 5y); imports stay. Unset: for good.',
-    parse: optional(span),
+    parse: optional(span(14, '90d, 26w or 5y')),
   },
   PEYK_CLICKHOUSE_URL: {
     default: '',
     text: 'ClickHouse server to keep the record in, instead of the embedded engine.',
+    parse: optional(url),
+  },
+  PEYK_REMOTE_WRITE_URL: {
+    default: '',
+    text: 'Where rollups are pushed (Prometheus: http://…/api/v1/write). Unset: they stand on /metrics.',
+    parse: optional(url),
+  },
+  PEYK_REMOTE_WRITE_WINDOW: {
+    default: '7d',
+    text: 'How late samples may be there: its out_of_order_time_window.',
+    parse: span(1, '7d or 2w'),
+  },
+  PEYK_NOTIFY_WEBHOOK: {
+    default: '',
+    text: 'Where degradations that open, worsen or close are posted as JSON. Unset: nowhere.',
+    parse: optional(url),
+  },
+  PEYK_NOTIFY_ALERTMANAGER: {
+    default: '',
+    text: 'Alertmanager that is told of open degradations, for those without Prometheus. Unset: none.',
     parse: optional(url),
   },
   PEYK_PROXIES: {

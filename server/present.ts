@@ -7,19 +7,31 @@ import { PUBLIC } from './analysis/anonymity.ts'
 import { onlyPublic } from './answers.ts'
 import type { PresentState } from './exporter.ts'
 import { currentDegradations } from './findings.ts'
+import { presentSamples } from './samples.ts'
 import type { Store } from './store/store.ts'
+
+export type PresentParts = {
+  /** Unix seconds. */
+  now: () => number
+  /** Seconds the oldest unsettled row has waited. */
+  lag: () => number
+  /** Whether rollups stand here because nobody pushes them. */
+  rollups: boolean
+}
 
 /** The present, as Prometheus asks for it: newest verdicts, open degradations, agents, data centres, events in force. */
 export const presentOf =
-  (store: Store, events: readonly PolicyEvent[], lag: () => number, now: () => number): PresentState =>
+  (store: Store, events: readonly PolicyEvent[], { now, lag, rollups }: PresentParts): PresentState =>
   async () => {
     const at = Math.floor(now())
     const since = { since: at - VERDICT_LOOKBACK_SECONDS }
-    const [verdict, degraded, centres, agents] = await Promise.all([
+    const [verdict, degraded, centres, agents, newest, rolled] = await Promise.all([
       verdictsNow(store, since),
       degradedNow(store),
       centresNow(store, since),
       agentsNow(store, since),
+      newestJudged(store),
+      rollups ? rollupsNow(store, at) : {},
     ])
     return {
       peyk_verdict: verdict,
@@ -27,11 +39,24 @@ export const presentOf =
       peyk_datacentre_share_ratio: centres,
       peyk_agents_active: agents,
       peyk_rollup_lag_seconds: [{ labels: {}, value: lag() }],
+      peyk_detector_lag_seconds: newest === 0 ? [] : [{ labels: {}, value: Math.max(0, at - newest) }],
+      ...rolled,
       ...eventsNow(events, at),
     }
   }
 
 type Since = { since: number }
+
+/** Start of the newest window with a verdict; 0 where there is none yet. */
+const newestJudged = async (store: Store): Promise<number> => {
+  const [row] = await store.query<{ newest: number }>('SELECT toUnixTimestamp(max(at)) AS newest FROM verdicts')
+  return row?.newest ?? 0
+}
+
+const rollupsNow = async (store: Store, at: number) => {
+  const samples = await presentSamples(store, at)
+  return Object.fromEntries(Map.groupBy(samples, ({ name }) => name))
+}
 
 const verdictsNow = async (store: Store, params: Since) => {
   const rows = await store.query<{

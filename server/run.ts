@@ -6,6 +6,7 @@ import { Analyst } from './analyst.ts'
 import type { App } from './app.ts'
 import type { Config } from './config.ts'
 import type { Sink } from './ooni/import.ts'
+import { type Outgoing, outgoingOf } from './outgoing.ts'
 import { presentOf } from './present.ts'
 import { type Touched, touch } from './rollup.ts'
 import { answerRoutes } from './routes/answers.ts'
@@ -72,6 +73,7 @@ export const runServer = async (config: Config, parts: RunParts): Promise<Server
   const { store, close } = await openStore(config, `http://${config.PEYK_HOST}:${config.PEYK_PORT}`)
   const now = () => Date.now() / 1000
   let analyst: Analyst | undefined
+  let outgoing: Outgoing | undefined
   try {
     const server = await startServer(config, {
       store,
@@ -79,9 +81,15 @@ export const runServer = async (config: Config, parts: RunParts): Promise<Server
       operators: parts.operators ?? [],
       version: parts.version,
       touched: touched => analyst?.touch(touched),
-      presentState: presentOf(store, parts.events, () => analyst?.lag() ?? 0, now),
+      presentState: presentOf(store, parts.events, {
+        now,
+        lag: () => analyst?.lag() ?? 0,
+        rollups: !config.PEYK_REMOTE_WRITE_URL,
+      }),
       routes: async (app, { facts, locate, meter, log }) => {
         const networkName = (asn: number) => locate.networkName(asn)
+        outgoing = outgoingOf({ config, store, facts, meter, now, log })
+        const { remoteWrite, notifier } = outgoing
         analyst = new Analyst({
           ...{ store, facts, events: parts.events, networkName, now },
           leastAgents: config.PEYK_MIN_AGENTS,
@@ -89,9 +97,14 @@ export const runServer = async (config: Config, parts: RunParts): Promise<Server
             meter.count('peyk_store_failures_total', { operation: 'settle' })
             log.error({ reason: error.message.slice(0, 300) }, 'windows could not be settled; trying again')
           },
-          settled: windows => meter.count('peyk_windows_total', { stage: 'verdict' }, windows),
+          settled: judged => {
+            const windows = [...judged.values()].reduce((sum, of) => sum + of.size, 0)
+            meter.count('peyk_windows_total', { stage: 'verdict' }, windows)
+            remoteWrite?.touch(judged)
+          },
           changed: changes => {
             for (const { change } of changes) meter.count('peyk_degradations_total', { change })
+            return notifier.changed(changes)
           },
         })
         answerRoutes(app, { store, events: parts.events, networkName, now })
@@ -100,11 +113,13 @@ export const runServer = async (config: Config, parts: RunParts): Promise<Server
       },
     })
     await analyst!.start()
+    outgoing!.start()
     return {
       ...server,
       close: async () => {
         await server.close()
         await analyst!.stop()
+        await outgoing!.stop()
         await close()
       },
     }

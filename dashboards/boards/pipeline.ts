@@ -43,8 +43,8 @@ const ingest = [
   }),
   lines({
     id: 15,
-    title: 'Reports by outcome',
-    read: 'Stored: durable. Refused: the agent’s fault, final. Failed: ours, the agent tries again.',
+    title: 'Reports',
+    read: 'Reports answered with a receipt. What each batch came to stands beside; refusals of whole requests too.',
     unit: 'ops',
     width: 8,
     min: 0,
@@ -53,7 +53,7 @@ const ingest = [
   lines({
     id: 16,
     title: 'Batches and refusals',
-    read: 'Batches by outcome, and requests refused before anything was stored, by reason.',
+    read: 'Batches: stored is durable, known came before, refused is final. Requests refused before anything was stored: busy and internal-error are ours, the agent tries again.',
     unit: 'ops',
     width: 8,
     min: 0,

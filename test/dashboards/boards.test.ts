@@ -5,7 +5,7 @@ import { pipeline } from 'node:stream/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { comparable } from '../../dashboards/annotations.ts'
 import { boards } from '../../dashboards/boards/boards.ts'
-import { defaults } from '../../dashboards/render.ts'
+import { settingsFrom } from '../../dashboards/render.ts'
 import { loadEvents } from '../../events/load.ts'
 import { prometheusPath, promtoolPath, type Running, run, scratch, startPrometheus } from '../servers/prometheus.ts'
 import { answered, resolved, type Values, type View } from './grafana.ts'
@@ -14,7 +14,7 @@ import { openMetrics, type Times } from './samples.ts'
 const missing =
   prometheusPath === null || promtoolPath === null ? ' (skipped: prometheus or promtool is not installed)' : ''
 const events = loadEvents()
-const all = boards({ ...defaults, events })
+const all = boards({ ...settingsFrom({}), events })
 
 describe.skipIf(missing !== '')(`boards against a real Prometheus${missing}`, () => {
   const to = Math.floor(Date.now() / 300_000) * 300

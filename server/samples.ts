@@ -1,0 +1,154 @@
+import { CONTROL } from '../measurement/catalogue.ts'
+import type { LabelsOf, MetricName, metrics } from '../measurement/metrics.ts'
+import { operations } from '../measurement/step.ts'
+import { type Verdict, verdicts } from '../measurement/verdict.ts'
+import { ROLLUP_SECONDS } from '../measurement/windows.ts'
+import { PUBLIC } from './analysis/anonymity.ts'
+import { chunksOf, TOUCHED, type Touched } from './rollup.ts'
+import type { Params, Store } from './store/store.ts'
+
+/** Public 5-minute rollups as samples of Prometheus: for remote write, for export, and for /metrics where neither is. */
+
+type RollupMetric = { [N in MetricName]: (typeof metrics)[N]['on'] extends 'rollup' ? N : never }[MetricName]
+
+/** One value of one series; `start` is the window's, Unix seconds. The sample's own time is the window's end and later. */
+export type RollupSample = {
+  name: RollupMetric
+  labels: Readonly<Record<string, string>>
+  value: number
+  start: number
+  /** Agents behind it: who stays where /metrics is full. */
+  agents: number
+}
+
+type Row = {
+  app: string
+  feature: string
+  country: string
+  asn: number
+  start: number
+  agents: number
+  reachability: number | null
+  seconds: Record<string, number>
+  verdict: Verdict
+}
+
+type ControlRow = {
+  country: string
+  asn: number
+  start: number
+  agents: number
+  domestic: number | null
+  foreign: number | null
+}
+
+/** Keeps names and labels to the table's, as the compiler sees them. */
+const sample = <N extends RollupMetric>(
+  name: N,
+  labels: Record<LabelsOf<N>, string>,
+  value: number,
+  { start, agents }: { start: number; agents: number },
+): RollupSample => ({ name, labels, value, start, agents })
+
+const samplesOfRow = (row: Row): RollupSample[] => {
+  const place = { app: row.app, feature: row.feature, country: row.country, asn: String(row.asn) }
+  return [
+    ...(row.reachability === null ? [] : [sample('peyk_reachability_ratio', place, row.reachability, row)]),
+    ...(row.agents === 0 ? [] : [sample('peyk_reachability_agents', place, row.agents, row)]),
+    ...Object.entries(row.seconds).map(([operation, value]) =>
+      sample('peyk_latency_seconds', { ...place, operation }, value, row),
+    ),
+    sample('peyk_verdict_rank', place, verdicts.indexOf(row.verdict), row),
+  ].filter(({ value }) => Number.isFinite(value))
+}
+
+const samplesOfControl = (row: ControlRow): RollupSample[] =>
+  (['domestic', 'foreign'] as const).flatMap(control => {
+    const value = row[control]
+    const labels = { control, country: row.country, asn: String(row.asn) }
+    return value === null ? [] : [sample('peyk_control_reachability_ratio', labels, value, row)]
+  })
+
+/** What is asked for, as conditions on rollups and on agent_windows with the parameters of both. */
+type Wanted = { rollups: string; windows: string; params: Params }
+
+const rollupsSql = (
+  where: string,
+) => `SELECT app, feature, country, asn, toUnixTimestamp(at) AS start, agents, reachability, seconds, verdict
+  FROM rollups FINAL WHERE level = ${ROLLUP_SECONDS} AND app != {control:String} AND ${where} AND ${PUBLIC}`
+
+/** Median over agents of answered to attempted controls, per network and over the country (network 0). */
+const controlsSql = (
+  where: string,
+) => `SELECT country, asn, toUnixTimestamp(at) AS start, agents, domestic, foreign FROM (
+  SELECT country, network AS asn, at, count() AS agents,
+    if(countIf(d_tried > 0) = 0, NULL, medianIf(d_got / d_tried, d_tried > 0)) AS domestic,
+    if(countIf(f_tried > 0) = 0, NULL, medianIf(f_got / f_tried, f_tried > 0)) AS foreign
+  FROM (SELECT country, asn AS own, agent, at, any(control_tried) AS f_tried, any(control_answered) AS f_got,
+      any(domestic_tried) AS d_tried, any(domestic_answered) AS d_got
+    FROM agent_windows FINAL WHERE control_tried + domestic_tried > 0 AND role != 'control' AND ${where}
+    GROUP BY country, own, agent, at)
+  ARRAY JOIN if(own = 0, [toUInt32(0)], [own, toUInt32(0)]) AS network
+  GROUP BY country, network, at) WHERE ${PUBLIC}`
+
+/** Windows of a chunk. A country as a whole (network 0) is touched by any of its networks, and made of all of them. */
+const chunkWanted = (chunk: Params): Wanted => {
+  const windows = `at >= fromUnixTimestamp({from:UInt32}) AND at < fromUnixTimestamp({to:UInt32})
+    AND country IN {countries:Array(String)} AND toUInt32(at) IN {starts:Array(UInt32)}`
+  const rollups = `${windows} AND (asn = 0 OR (country, asn, toUInt32(at)) IN ${TOUCHED})`
+  return { rollups, windows, params: { ...chunk, control: CONTROL } }
+}
+
+/** Samples of the touched windows. */
+export async function touchedSamples(store: Store, touched: Touched): Promise<RollupSample[]> {
+  const samples: RollupSample[] = []
+  for (const chunk of chunksOf(touched)) {
+    const { rollups, windows, params } = chunkWanted(chunk)
+    const rows = await store.query<Row>(rollupsSql(rollups), params)
+    const controls = await store.query<ControlRow>(controlsSql(windows), params)
+    for (const row of rows) samples.push(...samplesOfRow(row))
+    for (const row of controls) samples.push(...samplesOfControl(row))
+  }
+  return samples
+}
+
+/** How long a rollup is the present: three windows, since one is judged some minutes after its end. */
+const PRESENT_SECONDS = 3 * ROLLUP_SECONDS
+
+/** The newest value of every series, for /metrics of a server without remote write. */
+export async function presentSamples(store: Store, now: number): Promise<RollupSample[]> {
+  const params: Params = { since: Math.floor(now) - PRESENT_SECONDS - ROLLUP_SECONDS, control: CONTROL }
+  const where = 'at >= fromUnixTimestamp({since:UInt32})'
+  const newest = (sql: string, by: string) => `${sql} ORDER BY at DESC LIMIT 1 BY ${by}`
+  const rows = await store.query<Row>(newest(rollupsSql(where), 'app, feature, country, asn'), params)
+  const controls = await store.query<ControlRow>(newest(controlsSql(where), 'country, asn'), params)
+  return [...rows.flatMap(samplesOfRow), ...controls.flatMap(samplesOfControl)]
+}
+
+export type Range = { from: number; to: number; country?: string | undefined; app?: string | undefined }
+
+/**
+ * Every sample of a range in constant memory: family by family, series by series, times ascending, as OpenMetrics wants
+ * them. The rollups are read once per family.
+ */
+export async function* rangeSamples(
+  store: Store,
+  { from, to, country = '', app = '' }: Range,
+): AsyncGenerator<RollupSample> {
+  const params: Params = { from, to, country, app, control: CONTROL }
+  const windows = `at >= fromUnixTimestamp({from:UInt32}) AND at < fromUnixTimestamp({to:UInt32})
+    AND ({country:String} = '' OR country = {country:String})`
+  const rollups = `${windows} AND ({app:String} = '' OR app = {app:String})`
+  const families = ['peyk_reachability_ratio', 'peyk_reachability_agents', 'peyk_verdict_rank'] as const
+  const ordered = `${rollupsSql(rollups)} ORDER BY app, feature, country, asn, at`
+  for (const family of families)
+    for await (const row of store.stream<Row>(ordered, params))
+      yield* samplesOfRow(row).filter(({ name }) => name === family)
+  // A series is one operation, so one pass for each.
+  for (const operation of operations)
+    for await (const row of store.stream<Row>(ordered, params))
+      yield* samplesOfRow(row).filter(({ labels }) => labels['operation'] === operation)
+  for (const control of ['domestic', 'foreign'] as const)
+    for await (const row of store.stream<ControlRow>(`${controlsSql(windows)} ORDER BY country, asn, at`, params))
+      yield* samplesOfControl(row).filter(({ labels }) => labels['control'] === control)
+}

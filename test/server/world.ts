@@ -1,0 +1,55 @@
+/** Measurements of a small world: two networks of Kenya, one of Iran, a few agents each, every deciding target and the controls. */
+import { createHash } from 'node:crypto'
+import { allTargets } from '../../measurement/catalogue.ts'
+import type { Stored } from '../../measurement/measurement.ts'
+import { deepest } from '../../measurement/step.ts'
+import { stored } from './store-contract.ts'
+
+export type Trouble = (at: { app: string; asn: number; agent: number; target: string; time: number }) => string | null
+
+const uuid = (text: string): string => {
+  const hex = createHash('sha256').update(text).digest('hex')
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-7${hex.slice(13, 16)}-8${hex.slice(17, 20)}-${hex.slice(20, 32)}`
+}
+
+export const networks = [
+  { country: 'KE', asn: 12455 },
+  { country: 'KE', asn: 33771 },
+  { country: 'IR', asn: 44244 },
+] as const
+
+export type WorldSpan = { from: number; to: number; step: number; agents: number; first?: number }
+
+/** Rows of [from, to), one round every `step` seconds of every agent; `trouble` names the failure of a run, or null. */
+export function* world({ from, to, step, agents, first = 0 }: WorldSpan, trouble: Trouble): Generator<Stored> {
+  const targets = allTargets().filter(
+    ({ target }) => (target.decides === 'yes' && !target.experimental && !target.countries) || target.control,
+  )
+  for (let time = from; time < to; time += step)
+    for (const { country, asn } of networks)
+      for (let agent = first; agent < first + agents; agent++)
+        for (const { app, target } of targets) {
+          const failure = trouble({ app, asn, agent, target: target.id, time })
+          const place = { country, asn, seen_country: country, seen_asn: asn }
+          const operation = deepest[target.kind]
+          const duration = 0.1 + (agent % 7) / 100 + asn / 1_000_000
+          yield stored({
+            ...place,
+            id: uuid(`${time} ${asn} ${agent} ${target.id}`),
+            agent: uuid(`${asn} ${agent}`).replaceAll('-', ''),
+            app,
+            feature: target.feature,
+            target: target.id,
+            kind: target.kind,
+            at: time + agent,
+            arrived: time + agent + 5,
+            offset: 0,
+            origin: 'agent',
+            trust: 'corroborated',
+            prefix_token: agent + 1,
+            failure: failure as never,
+            marks: [],
+            steps: [{ operation, start: 0, duration, sent: 100, received: 100, failure: failure as never }],
+          })
+        }
+}
