@@ -7,7 +7,6 @@ import { LayerOrNull, MechanismOrNull, Recurrence, State, Verdict } from './verd
 
 const orNull = <T extends TSchema>(schema: T) => Type.Union([Type.Null(), schema])
 const Time = Type.String({ format: 'date-time', description: 'UTC, ISO 8601.' })
-const Ratio = Type.Number({ minimum: 0, maximum: 1 })
 const Count = Type.Integer({ minimum: 0 })
 
 /** What is known of (app, feature, place) over one span that begins at `at`. */
@@ -23,11 +22,16 @@ export const Point = Type.Object({
   low: orNull(
     Type.Number({ minimum: 0, maximum: 1, description: 'Wilson 95 % interval at that share and this many agents.' }),
   ),
-  high: orNull(Ratio),
-  agents: Count,
-  attempts: Count,
-  latency: Type.Partial(Type.Record(Operation, orNull(Type.Number({ description: 'Seconds, median over agents.' })))),
-  failures: Type.Record(Type.String(), Count),
+  high: orNull(Type.Number({ minimum: 0, maximum: 1, description: 'Its upper end.' })),
+  agents: Type.Integer({ minimum: 0, description: 'Agents behind the numbers; an OONI report counts as one.' }),
+  attempts: Type.Integer({
+    minimum: 0,
+    description: 'Attempts on deciding targets; runs that failed by the agent’s own doing are none.',
+  }),
+  latency: Type.Partial(Type.Record(Operation, orNull(Type.Number({ description: 'Seconds, median over agents.' }))), {
+    description: 'By operation: seconds, median over agents.',
+  }),
+  failures: Type.Record(Type.String(), Count, { description: 'By failure: how often.' }),
   verdict: Verdict,
   layer: LayerOrNull,
   mechanism: MechanismOrNull,
@@ -38,9 +42,9 @@ export type Point = Static<typeof Point>
 
 /** Whose data stands behind an answer, and under which licence. */
 export const Source = Type.Object({
-  origin: Type.Enum(['agent', 'ooni', 'simulated']),
-  licence: Type.String(),
-  attribution: Type.String(),
+  origin: Type.Enum(['agent', 'ooni', 'simulated'], { description: 'Who measured.' }),
+  licence: Type.String({ description: 'Licence of these rows.' }),
+  attribution: Type.String({ description: 'Whom to name.' }),
 })
 export type Source = Static<typeof Source>
 
@@ -95,29 +99,29 @@ export const NearEvent = Type.Object({
 })
 
 export const Degradation = Type.Object({
-  id: Type.String(),
-  app: Type.String(),
+  id: Type.String({ description: 'Name people can cite; it never changes.' }),
+  app: Type.String({ description: 'Slug of the app.' }),
   feature: Feature,
-  country: Type.String(),
-  networks: Type.Array(Type.Integer()),
+  country: Type.String({ description: 'ISO 3166 alpha-2.' }),
+  networks: Type.Array(Type.Integer(), { description: 'Public networks it is seen on.' }),
   verdict: Verdict,
   layer: LayerOrNull,
   mechanism: MechanismOrNull,
   state: State,
-  onset: Time,
+  onset: Type.String({ format: 'date-time', description: 'Start of the first failing bin, UTC.' }),
   end: orNull(Type.String({ format: 'date-time', description: 'Null while it lasts.' })),
-  recurring: orNull(Type.Array(Recurrence)),
+  recurring: orNull(Type.Array(Recurrence, { description: 'Weekly windows in local time, where it comes and goes.' })),
   share: Type.Number({
     minimum: 0,
     maximum: 1,
     description: 'Share of deciding endpoints that did not answer while it was in force.',
   }),
-  agents: Count,
+  agents: Type.Integer({ minimum: 0, description: 'Agents that were hit.' }),
   control: Type.String({ description: 'What it was compared with.' }),
-  events: Type.Array(NearEvent),
-  sentence: Type.Object({ en: Type.String(), fa: Type.String() }),
+  events: Type.Array(NearEvent, { description: 'Policy events near the onset; nearness is no cause.' }),
+  sentence: Type.Object({ en: Type.String(), fa: Type.String() }, { description: 'The finding in one sentence.' }),
   withdrawn: Type.Optional(Type.Boolean({ description: 'Late data showed that there was nothing.' })),
-  revision: Type.Integer({ minimum: 1 }),
+  revision: Type.Integer({ minimum: 1, description: 'Counts how often it was told anew.' }),
   known: Type.String({ format: 'date-time', description: 'When this revision became known.' }),
 })
 export type Degradation = Static<typeof Degradation>
