@@ -8,6 +8,8 @@ import { LayerOrNull, MechanismOrNull, Recurrence, State, Verdict } from './verd
 const orNull = <T extends TSchema>(schema: T) => Type.Union([Type.Null(), schema])
 const Time = Type.String({ format: 'date-time', description: 'UTC, ISO 8601.' })
 const Count = Type.Integer({ minimum: 0 })
+const AppSlug = Type.String({ description: 'Slug of the app.' })
+const Country = Type.String({ description: 'ISO 3166 alpha-2.' })
 
 /** What is known of (app, feature, place) over one span that begins at `at`. */
 export const Point = Type.Object({
@@ -49,27 +51,34 @@ export const Source = Type.Object({
 export type Source = Static<typeof Source>
 
 export const Series = Type.Object({
-  app: Type.String(),
+  app: AppSlug,
   feature: Feature,
-  country: Type.String(),
-  asn: Type.Optional(Type.Integer()),
-  step: Type.String(),
+  country: Country,
+  asn: Type.Optional(Type.Integer({ description: 'Absent: the whole country.' })),
+  step: Type.String({ description: 'Length of a span: 5m, 1h or 1d.' }),
   from: Time,
   to: Time,
-  points: Type.Array(Point),
+  points: Type.Array(Point, { description: 'One for each span with results; absent spans have none.' }),
   networks: Type.Optional(
-    Type.Array(Type.Object({ asn: Type.Integer(), network: Type.Optional(Type.String()), attempts: Count }), {
-      description: 'Of a country’s series: the public networks with results in [from, to), most measured first.',
-    }),
+    Type.Array(
+      Type.Object({
+        asn: Type.Integer({ description: 'Its number.' }),
+        network: Type.Optional(Type.String({ description: 'Its name, where a database gives one.' })),
+        attempts: Type.Integer({ minimum: 0, description: 'Attempts on deciding targets.' }),
+      }),
+      {
+        description: 'Of a country’s series: the public networks with results in [from, to), most measured first.',
+      },
+    ),
   ),
-  sources: Type.Array(Source),
+  sources: Type.Array(Source, { description: 'Whose data stands behind the answer.' }),
 })
 export type Series = Static<typeof Series>
 
 export const Place = Type.Object({
-  app: Type.String(),
+  app: AppSlug,
   feature: Feature,
-  country: Type.String(),
+  country: Country,
   asn: Type.Optional(Type.Integer({ description: 'Absent: the whole country.' })),
   network: Type.Optional(Type.String({ description: 'Name of the network, where a database gives one.' })),
   ...Point.properties,
@@ -78,21 +87,21 @@ export type Place = Static<typeof Place>
 
 export const Reachability = Type.Object({
   at: Time,
-  places: Type.Array(Place),
+  places: Type.Array(Place, { description: 'Every (app, feature, place) with results.' }),
   newest: orNull(
     Type.String({ format: 'date-time', description: 'Start of the newest window with data, for empty presents.' }),
   ),
   countries: Type.Optional(
-    Type.Array(Type.Object({ country: Type.String(), newest: Time }), {
+    Type.Array(Type.Object({ country: Country, newest: Time }), {
       description: 'Every country with results of any time, and the start of its newest window.',
     }),
   ),
-  sources: Type.Array(Source),
+  sources: Type.Array(Source, { description: 'Whose data stands behind the answer.' }),
 })
 export type Reachability = Static<typeof Reachability>
 
 export const NearEvent = Type.Object({
-  id: Type.String(),
+  id: Type.String({ description: 'Id of the policy event.' }),
   distance: Type.String({
     description: 'ISO 8601 duration from the event’s start to the onset; negative where the event came after.',
   }),
@@ -100,9 +109,9 @@ export const NearEvent = Type.Object({
 
 export const Degradation = Type.Object({
   id: Type.String({ description: 'Name people can cite; it never changes.' }),
-  app: Type.String({ description: 'Slug of the app.' }),
+  app: AppSlug,
   feature: Feature,
-  country: Type.String({ description: 'ISO 3166 alpha-2.' }),
+  country: Country,
   networks: Type.Array(Type.Integer(), { description: 'Public networks it is seen on.' }),
   verdict: Verdict,
   layer: LayerOrNull,
@@ -119,12 +128,18 @@ export const Degradation = Type.Object({
   agents: Type.Integer({ minimum: 0, description: 'Agents that were hit.' }),
   control: Type.String({ description: 'What it was compared with.' }),
   events: Type.Array(NearEvent, { description: 'Policy events near the onset; nearness is no cause.' }),
-  sentence: Type.Object({ en: Type.String(), fa: Type.String() }, { description: 'The finding in one sentence.' }),
+  sentence: Type.Object(
+    { en: Type.String({ description: 'English.' }), fa: Type.String({ description: 'Persian.' }) },
+    { description: 'The finding in one sentence.' },
+  ),
   withdrawn: Type.Optional(Type.Boolean({ description: 'Late data showed that there was nothing.' })),
   revision: Type.Integer({ minimum: 1, description: 'Counts how often it was told anew.' }),
   known: Type.String({ format: 'date-time', description: 'When this revision became known.' }),
 })
 export type Degradation = Static<typeof Degradation>
 
-export const Degradations = Type.Object({ degradations: Type.Array(Degradation), sources: Type.Array(Source) })
+export const Degradations = Type.Object({
+  degradations: Type.Array(Degradation),
+  sources: Type.Array(Source, { description: 'Whose data stands behind the answer.' }),
+})
 export type Degradations = Static<typeof Degradations>
