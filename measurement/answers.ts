@@ -7,8 +7,9 @@ import { LayerOrNull, MechanismOrNull, Recurrence, State, Verdict } from './verd
 
 const orNull = <T extends TSchema>(schema: T) => Type.Union([Type.Null(), schema])
 const Time = Type.String({ format: 'date-time', description: 'UTC, ISO 8601.' })
-const Ratio = Type.Number({ minimum: 0, maximum: 1 })
 const Count = Type.Integer({ minimum: 0 })
+const AppSlug = Type.String({ description: 'Slug of the app.' })
+const Country = Type.String({ description: 'ISO 3166 alpha-2.' })
 
 /** What is known of (app, feature, place) over one span that begins at `at`. */
 export const Point = Type.Object({
@@ -23,11 +24,16 @@ export const Point = Type.Object({
   low: orNull(
     Type.Number({ minimum: 0, maximum: 1, description: 'Wilson 95 % interval at that share and this many agents.' }),
   ),
-  high: orNull(Ratio),
-  agents: Count,
-  attempts: Count,
-  latency: Type.Partial(Type.Record(Operation, orNull(Type.Number({ description: 'Seconds, median over agents.' })))),
-  failures: Type.Record(Type.String(), Count),
+  high: orNull(Type.Number({ minimum: 0, maximum: 1, description: 'Its upper end.' })),
+  agents: Type.Integer({ minimum: 0, description: 'Agents behind the numbers; an OONI report counts as one.' }),
+  attempts: Type.Integer({
+    minimum: 0,
+    description: 'Attempts on deciding targets; runs that failed by the agent’s own doing are none.',
+  }),
+  latency: Type.Partial(Type.Record(Operation, orNull(Type.Number({ description: 'Seconds, median over agents.' }))), {
+    description: 'By operation: seconds, median over agents.',
+  }),
+  failures: Type.Record(Type.String(), Count, { description: 'By failure: how often.' }),
   verdict: Verdict,
   layer: LayerOrNull,
   mechanism: MechanismOrNull,
@@ -38,34 +44,41 @@ export type Point = Static<typeof Point>
 
 /** Whose data stands behind an answer, and under which licence. */
 export const Source = Type.Object({
-  origin: Type.Enum(['agent', 'ooni', 'simulated']),
-  licence: Type.String(),
-  attribution: Type.String(),
+  origin: Type.Enum(['agent', 'ooni', 'simulated'], { description: 'Who measured.' }),
+  licence: Type.String({ description: 'Licence of these rows.' }),
+  attribution: Type.String({ description: 'Whom to name.' }),
 })
 export type Source = Static<typeof Source>
 
 export const Series = Type.Object({
-  app: Type.String(),
+  app: AppSlug,
   feature: Feature,
-  country: Type.String(),
-  asn: Type.Optional(Type.Integer()),
-  step: Type.String(),
+  country: Country,
+  asn: Type.Optional(Type.Integer({ description: 'Absent: the whole country.' })),
+  step: Type.String({ description: 'Length of a span: 5m, 1h or 1d.' }),
   from: Time,
   to: Time,
-  points: Type.Array(Point),
+  points: Type.Array(Point, { description: 'One for each span with results; absent spans have none.' }),
   networks: Type.Optional(
-    Type.Array(Type.Object({ asn: Type.Integer(), network: Type.Optional(Type.String()), attempts: Count }), {
-      description: 'Of a country’s series: the public networks with results in [from, to), most measured first.',
-    }),
+    Type.Array(
+      Type.Object({
+        asn: Type.Integer({ description: 'Its number.' }),
+        network: Type.Optional(Type.String({ description: 'Its name, where a database gives one.' })),
+        attempts: Type.Integer({ minimum: 0, description: 'Attempts on deciding targets.' }),
+      }),
+      {
+        description: 'Of a country’s series: the public networks with results in [from, to), most measured first.',
+      },
+    ),
   ),
-  sources: Type.Array(Source),
+  sources: Type.Array(Source, { description: 'Whose data stands behind the answer.' }),
 })
 export type Series = Static<typeof Series>
 
 export const Place = Type.Object({
-  app: Type.String(),
+  app: AppSlug,
   feature: Feature,
-  country: Type.String(),
+  country: Country,
   asn: Type.Optional(Type.Integer({ description: 'Absent: the whole country.' })),
   network: Type.Optional(Type.String({ description: 'Name of the network, where a database gives one.' })),
   ...Point.properties,
@@ -74,53 +87,59 @@ export type Place = Static<typeof Place>
 
 export const Reachability = Type.Object({
   at: Time,
-  places: Type.Array(Place),
+  places: Type.Array(Place, { description: 'Every (app, feature, place) with results.' }),
   newest: orNull(
     Type.String({ format: 'date-time', description: 'Start of the newest window with data, for empty presents.' }),
   ),
   countries: Type.Optional(
-    Type.Array(Type.Object({ country: Type.String(), newest: Time }), {
+    Type.Array(Type.Object({ country: Country, newest: Time }), {
       description: 'Every country with results of any time, and the start of its newest window.',
     }),
   ),
-  sources: Type.Array(Source),
+  sources: Type.Array(Source, { description: 'Whose data stands behind the answer.' }),
 })
 export type Reachability = Static<typeof Reachability>
 
 export const NearEvent = Type.Object({
-  id: Type.String(),
+  id: Type.String({ description: 'Id of the policy event.' }),
   distance: Type.String({
     description: 'ISO 8601 duration from the event’s start to the onset; negative where the event came after.',
   }),
 })
 
 export const Degradation = Type.Object({
-  id: Type.String(),
-  app: Type.String(),
+  id: Type.String({ description: 'Name people can cite; it never changes.' }),
+  app: AppSlug,
   feature: Feature,
-  country: Type.String(),
-  networks: Type.Array(Type.Integer()),
+  country: Country,
+  networks: Type.Array(Type.Integer(), { description: 'Public networks it is seen on.' }),
   verdict: Verdict,
   layer: LayerOrNull,
   mechanism: MechanismOrNull,
   state: State,
-  onset: Time,
+  onset: Type.String({ format: 'date-time', description: 'Start of the first failing bin, UTC.' }),
   end: orNull(Type.String({ format: 'date-time', description: 'Null while it lasts.' })),
-  recurring: orNull(Type.Array(Recurrence)),
+  recurring: orNull(Type.Array(Recurrence, { description: 'Weekly windows in local time, where it comes and goes.' })),
   share: Type.Number({
     minimum: 0,
     maximum: 1,
     description: 'Share of deciding endpoints that did not answer while it was in force.',
   }),
-  agents: Count,
+  agents: Type.Integer({ minimum: 0, description: 'Agents that were hit.' }),
   control: Type.String({ description: 'What it was compared with.' }),
-  events: Type.Array(NearEvent),
-  sentence: Type.Object({ en: Type.String(), fa: Type.String() }),
+  events: Type.Array(NearEvent, { description: 'Policy events near the onset; nearness is no cause.' }),
+  sentence: Type.Object(
+    { en: Type.String({ description: 'English.' }), fa: Type.String({ description: 'Persian.' }) },
+    { description: 'The finding in one sentence.' },
+  ),
   withdrawn: Type.Optional(Type.Boolean({ description: 'Late data showed that there was nothing.' })),
-  revision: Type.Integer({ minimum: 1 }),
+  revision: Type.Integer({ minimum: 1, description: 'Counts how often it was told anew.' }),
   known: Type.String({ format: 'date-time', description: 'When this revision became known.' }),
 })
 export type Degradation = Static<typeof Degradation>
 
-export const Degradations = Type.Object({ degradations: Type.Array(Degradation), sources: Type.Array(Source) })
+export const Degradations = Type.Object({
+  degradations: Type.Array(Degradation),
+  sources: Type.Array(Source, { description: 'Whose data stands behind the answer.' }),
+})
 export type Degradations = Static<typeof Degradations>

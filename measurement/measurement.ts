@@ -32,7 +32,10 @@ const Served = Type.Object(
       Type.String({ pattern: '^[a-z0-9-]{1,16}$', description: 'Data centre, where the app names it.' }),
     ]),
   },
-  { additionalProperties: false },
+  {
+    additionalProperties: false,
+    description: 'Where the address that answered stands; the address itself is never kept.',
+  },
 )
 
 /**
@@ -53,24 +56,34 @@ export const Measurement = Type.Object(
       maximum: Number.MAX_SAFE_INTEGER,
       description: 'Count of this agent’s measurements.',
     }),
-    app: Type.String({ pattern: '^[a-z0-9][a-z0-9-]{0,31}$' }),
+    app: Type.String({ pattern: '^[a-z0-9][a-z0-9-]{0,31}$', description: 'Slug of the app.' }),
     feature: Feature,
-    target: Type.String({ pattern: '^[a-z0-9][a-z0-9.-]{0,95}$' }),
+    target: Type.String({ pattern: '^[a-z0-9][a-z0-9.-]{0,95}$', description: 'Id of the target in the catalogue.' }),
     kind: ProbeKind,
-    family: Type.Enum(['v4', 'v6']),
+    family: Type.Enum(['v4', 'v6'], { description: 'IP version that was used.' }),
     route: Type.Enum(['direct', 'proxy', 'tor', 'vpn'], { description: 'How the probe reached out.' }),
     country: Type.String({
       ...Country,
       description: 'Country of the network at measuring time, as the agent found it.',
     }),
     asn: Type.Integer({ ...Asn, description: 'Network at measuring time, as the agent found it; 0 unknown.' }),
-    access: Type.Enum(['wifi', 'mobile', 'wired', 'vpn', 'unknown']),
+    access: Type.Enum(['wifi', 'mobile', 'wired', 'vpn', 'unknown'], {
+      description: 'Kind of the interface that holds the default route.',
+    }),
     at: Type.Number({ ...UnixSeconds, description: 'Start, Unix seconds on the agent’s own clock.' }),
-    steps: Type.Array(Step, { maxItems: 64 }),
+    steps: Type.Array(Step, { maxItems: 64, description: 'What was done, in order; see Step.' }),
     failure: Type.Union([Type.Null(), FailureName], { description: 'Null where the endpoint answered.' }),
     served: Served,
-    origin_proof: Type.Enum([...originProofs]),
-    marks: Type.Array(Type.Enum([...marks]), { maxItems: marks.length, uniqueItems: true }),
+    origin_proof: Type.Enum([...originProofs], {
+      description:
+        'What the answer proves of where it came from: nothing, a certificate for the name, an echo of our nonce in the app’s protocol, or the app’s own key.',
+    }),
+    marks: Type.Array(Type.Enum([...marks]), {
+      maxItems: marks.length,
+      uniqueItems: true,
+      description:
+        'Reservations: the time is not certain, or the agent’s event loop stalled, so that its seconds are not.',
+    }),
     software: Type.String({
       pattern: '^[a-z][a-z0-9-]{0,20}/[0-9A-Za-z.+-]{1,30}$',
       description: 'Program and version.',
@@ -100,9 +113,12 @@ export const Added = Type.Object(
       description: 'corroborated: a fresh, direct report came from the network it names.',
     }),
     arrived: Type.Number({ ...UnixSeconds, description: 'When the server had it, Unix seconds.' }),
-    offset: Type.Number({ description: 'Seconds to add to `at` for the true time.' }),
+    offset: Type.Number({ description: 'Seconds to add to at for the true time.' }),
     source: Type.Object(
-      { report: Type.String({ maxLength: 200 }), licence: Type.String({ maxLength: 60 }) },
+      {
+        report: Type.String({ maxLength: 200, description: 'Id of the report in its origin’s archive.' }),
+        licence: Type.String({ maxLength: 60, description: 'Licence of the row.' }),
+      },
       { additionalProperties: false, description: 'Imports only: whose data it is, under which licence.' },
     ),
     prefix_token: Type.Integer({

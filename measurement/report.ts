@@ -28,16 +28,16 @@ export const Report = Type.Object(
         mono: Type.Number({ minimum: 0, description: 'Seconds since boot at that moment.' }),
         boot: Type.String({ pattern: '^[0-9a-f]{16}$', description: 'The boot that sends.' }),
       },
-      { additionalProperties: false },
+      { additionalProperties: false, description: 'When it was sent, on the agent’s clocks.' },
     ),
     ledger: Type.Object(
       {
         measured: Type.Integer({ minimum: 0, description: 'Sequence number of the newest measurement.' }),
         dropped: Type.Integer({ minimum: 0, description: 'Measurements lost here: spool full, too old, or torn.' }),
       },
-      { additionalProperties: false },
+      { additionalProperties: false, description: 'What the agent has made and lost so far, so that gaps show.' },
     ),
-    batches: Type.Array(Batch, { maxItems: 100 }),
+    batches: Type.Array(Batch, { maxItems: 100, description: 'See Batch.' }),
     padding: Type.Optional(Type.String({ description: 'Makes the sizes of reports alike.' })),
   },
   { additionalProperties: false },
@@ -60,7 +60,7 @@ export const BatchReceipt = Type.Union([
 /** A wish of the server: measure these targets now, within consent, budget and spacing. */
 export const Request = Type.Object(
   {
-    target: Type.String({ maxLength: 96 }),
+    target: Type.String({ maxLength: 96, description: 'Id of a target in the catalogue.' }),
     expires: Type.Number({ description: 'Unix seconds, server’s clock; worthless afterwards.' }),
   },
   { additionalProperties: false },
@@ -70,10 +70,13 @@ export type Request = Static<typeof Request>
 /** Answer to a report: one receipt per batch, in order, and what the agent should know. */
 export const Receipt = Type.Object(
   {
-    receipts: Type.Array(BatchReceipt),
+    receipts: Type.Array(BatchReceipt, {
+      description:
+        'For each batch, in order: its id, and stored (durable: the agent may forget it) or refused, with the line and field at fault.',
+    }),
     catalogue: Type.Integer({ description: 'Newest catalogue version the server holds.' }),
     now: Type.Number({ description: 'The server’s clock, Unix seconds.' }),
-    requests: Type.Array(Request, { maxItems: 100 }),
+    requests: Type.Array(Request, { maxItems: 100, description: 'Targets the server would like to be measured now.' }),
   },
   { additionalProperties: false },
 )

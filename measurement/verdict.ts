@@ -54,10 +54,12 @@ export type State = (typeof states)[number]
 /** A weekly recurring window in local time, `to` exclusive. */
 export const Recurrence = Type.Object(
   {
-    days: Type.Array(Type.Enum(['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'])),
-    from: Type.String({ pattern: '^\\d{2}:\\d{2}$' }),
-    to: Type.String({ pattern: '^\\d{2}:\\d{2}$' }),
-    tz: Type.String(),
+    days: Type.Array(Type.Enum(['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun']), {
+      description: 'Days on which it recurs.',
+    }),
+    from: Type.String({ pattern: '^\\d{2}:\\d{2}$', description: 'Start, local time.' }),
+    to: Type.String({ pattern: '^\\d{2}:\\d{2}$', description: 'End, local time, exclusive.' }),
+    tz: Type.String({ description: 'IANA time zone.' }),
   },
   { additionalProperties: false },
 )

@@ -1,7 +1,12 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { probeKinds } from '../measurement/step.ts'
+import { measurementsQuery } from '../server/measurements.ts'
+import { openEmbedded } from '../server/store/chdb.ts'
+import { migrate } from '../server/store/schema.ts'
+import { publicColumns, undescribed } from './data-page.ts'
 import { pages, root } from './docs.ts'
 
 test.each(Object.entries(pages))('%s is what the code says; `npm run docs` writes it', (path, page) => {
@@ -10,4 +15,24 @@ test.each(Object.entries(pages))('%s is what the code says; `npm run docs` write
 
 test.each([...probeKinds])('the probe kind %s has its page', kind => {
   expect(existsSync(join(root, 'docs/probes', `${kind}.md`)), `docs/probes/${kind}.md`).toBe(true)
+})
+
+test('every field of the data dictionary says what it means', () => {
+  expect(undescribed(), 'Give the field a description in its schema.').toEqual([])
+})
+
+test('the columns of public rows are those that the dictionary tells', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'peyk-docs-'))
+  const store = await openEmbedded(folder)
+  try {
+    await migrate(store)
+    const { sql, params } = measurementsQuery({ from: 0, to: 1 })
+    const parts: Uint8Array[] = []
+    for await (const part of store.bytes(sql, 'CSVWithNames', params)) parts.push(part)
+    const [header = ''] = Buffer.concat(parts).toString().split('\n')
+    expect(header.replaceAll('"', '').split(',')).toEqual(Object.keys(publicColumns))
+  } finally {
+    await store.close()
+    rmSync(folder, { recursive: true, force: true })
+  }
 })
