@@ -29,7 +29,7 @@ const byCode: Record<string, KnownFailure> = {
   ENONET: 'network_down',
   ENETDOWN: 'network_down',
   ENETUNREACH: 'network_unreachable',
-  // Linux answers EINVAL when an interface without a route of its own must carry a link-local or odd address.
+  // Linux answers EINVAL where a blackhole route holds the address.
   EINVAL: 'network_unreachable',
   EADDRNOTAVAIL: 'network_unreachable',
   EAFNOSUPPORT: 'address_family_missing',

@@ -1,5 +1,6 @@
 import { createHash, type X509Certificate } from 'node:crypto'
-import { checkServerIdentity, type PeerCertificate, type TLSSocket } from 'node:tls'
+import { isIP } from 'node:net'
+import type { TLSSocket } from 'node:tls'
 import { Failed } from './classify.ts'
 
 /** Which authorities a target accepts (`measurement/target.ts`). */
@@ -44,27 +45,33 @@ const chainHash = (chain: readonly X509Certificate[]): string => {
 /** What a certificate chain is worth: its hash, the root it ends in, and why it is not trusted. */
 export type Judged = { hash: string; mark?: string; failure: unknown }
 
-/** Judge the chain of a finished handshake against the roots a target accepts and the name it must carry. */
-export const judgeChain = (socket: TLSSocket, roots: Roots, name: string): Judged => {
+/** Judge the chain of a finished handshake against the roots a target accepts and the name it must carry; `pinned` roots count as Signal’s. */
+export const judgeChain = (socket: TLSSocket, roots: Roots, name: string, pinned = signalRoots): Judged => {
   const chain = chainOf(socket)
   const hash = chainHash(chain)
   if (chain.length === 0) return { hash, failure: new Failed('ssl_invalid_certificate') }
-  const signal = roots === 'public' ? null : bySignal(chain)
-  if (signal) return { hash, mark: signal.mark, failure: signal.failure ?? wrongName(socket, name) }
+  const signal = roots === 'public' ? null : byPinned(chain, pinned)
+  if (signal) return { hash, mark: signal.mark, failure: signal.failure ?? wrongName(chain[0]!, name) }
   if (roots === 'signal') return { hash, failure: new Failed('ssl_unknown_authority') }
   if (!socket.authorized) return { hash, failure: withCode(socket.authorizationError) }
-  return { hash, mark: 'public', failure: wrongName(socket, name) }
+  return { hash, mark: 'public', failure: wrongName(chain[0]!, name) }
 }
 
-const wrongName = (socket: TLSSocket, name: string): Error | null =>
-  checkServerIdentity(name, socket.getPeerCertificate() as PeerCertificate) ?? null
+/** Names as RFC 9525 wants them: from the alternative names only, a wildcard for one whole label only. */
+const wrongName = (leaf: X509Certificate, name: string): Error | null => {
+  const named = isIP(name) ? leaf.checkIP(name) : leaf.checkHost(name, { subject: 'never', partialWildcards: false })
+  return named === undefined ? new Failed('ssl_invalid_hostname') : null
+}
 
 /** Node gives the reason as OpenSSL's code, though typed as an error. */
 const withCode = (reason: unknown): Error => Object.assign(new Error('certificate'), { code: String(reason) })
 
-/** Null where the chain does not end in a root of Signal's. Else each link must hold: signature, authority, dates. */
-const bySignal = (chain: readonly X509Certificate[]): { mark: string; failure: Error | null } | null => {
-  const mark = signalRoots.get(fingerprint(chain.at(-1)!))
+/** Null where the chain does not end in a pinned root. Else each link must hold: signature, authority, dates. */
+const byPinned = (
+  chain: readonly X509Certificate[],
+  pinned: typeof signalRoots,
+): { mark: string; failure: Error | null } | null => {
+  const mark = pinned.get(fingerprint(chain.at(-1)!))
   if (!mark) return null
   const now = Date.now()
   const inDate = chain.every(

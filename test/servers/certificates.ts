@@ -1,5 +1,6 @@
 import { createHash, generateKeyPairSync, type KeyObject, randomBytes, sign } from 'node:crypto'
 import { isIPv4 } from 'node:net'
+import { setDefaultCACertificates } from 'node:tls'
 
 /** A certificate made here, with its key. Nothing is kept in files: tests need no openssl and no date in the future. */
 export type Certificate = { pem: string; der: Buffer; key: KeyObject; name: string; keyPem: string; sha256: string }
@@ -52,3 +53,6 @@ const oid = (hex: string): Buffer => tlv(0x06, Buffer.from(hex, 'hex'))
 const distinguished = (name: string): Buffer =>
   sequence(tlv(0x31, sequence(oid('550403'), tlv(0x0c, Buffer.from(name)))))
 const time = (at: Date): Buffer => tlv(0x18, Buffer.from(`${at.toISOString().replace(/[-:T]/g, '').slice(0, 14)}Z`))
+
+/** Let this process trust a root as it trusts the public ones. Before its first handshake. */
+export const trust = (root: Certificate): void => setDefaultCACertificates([root.pem])
