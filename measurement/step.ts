@@ -2,7 +2,22 @@ import { type Static, Type } from 'typebox'
 import { FailureName } from './failure.ts'
 
 /** How an endpoint is asked. One kind is one file in `probes/`, one page in `docs/probes/`. */
-export const probeKinds = ['dns', 'tcp', 'tls', 'http', 'mtproto'] as const
+export const probeKinds = [
+  'dns',
+  'tcp',
+  'tls',
+  'http',
+  'websocket',
+  'quic',
+  'stun',
+  'mtproto',
+  'noise',
+  'xmpp',
+  'mqtt',
+  'threema',
+  'loco',
+  'store',
+] as const
 export const ProbeKind = Type.Enum([...probeKinds], { description: 'How the endpoint was asked.' })
 export type ProbeKind = (typeof probeKinds)[number]
 
@@ -91,5 +106,14 @@ export const deepest: Record<ProbeKind, Operation> = {
   tcp: 'connect',
   tls: 'tls_handshake',
   http: 'http_round_trip',
+  websocket: 'upgrade',
+  quic: 'datagram',
+  stun: 'datagram',
   mtproto: 'protocol_handshake',
+  noise: 'protocol_handshake',
+  xmpp: 'protocol_handshake',
+  mqtt: 'protocol_handshake',
+  threema: 'protocol_handshake',
+  loco: 'protocol_handshake',
+  store: 'http_round_trip',
 }

@@ -61,6 +61,8 @@ const common = {
   ),
 }
 
+const Headers = Type.Record(Type.String({ pattern: '^[a-z-]{1,40}$' }), Type.String({ maxLength: 200 }))
+
 /** What each kind of probe asks; the probe's page in docs/probes explains the fields. */
 export const asks = {
   dns: Type.Object(
@@ -97,7 +99,7 @@ export const asks = {
       scheme: Type.Enum(['http', 'https']),
       method: Type.Enum(['GET', 'HEAD', 'POST']),
       path: Path,
-      headers: Type.Record(Type.String({ pattern: '^[a-z-]{1,40}$' }), Type.String({ maxLength: 200 })),
+      headers: Headers,
       roots: Roots,
       expect: Type.Object(
         {
@@ -116,15 +118,98 @@ export const asks = {
     },
     { additionalProperties: false },
   ),
+  websocket: Type.Object(
+    {
+      scheme: Type.Enum(['ws', 'wss']),
+      path: Path,
+      headers: Headers,
+      protocol: Type.Union([Type.Null(), Type.String({ pattern: '^[a-z0-9.-]{1,40}$' })]),
+      roots: Roots,
+      expect: Type.Object(
+        {
+          status: Type.Array(Type.Integer({ minimum: 101, maximum: 599 }), {
+            minItems: 1,
+            maxItems: 64,
+            description: 'Statuses of a healthy answer; 101 where the WebSocket must open.',
+          }),
+          words: Type.Enum(['none', 'discord-hello', 'signal-keepalive', 'signal-provisioning'], {
+            description: 'What is said over the open WebSocket (docs/probes/websocket.md).',
+          }),
+        },
+        { additionalProperties: false },
+      ),
+    },
+    { additionalProperties: false },
+  ),
+  quic: Type.Object({}, { additionalProperties: false }),
+  stun: Type.Object(
+    {
+      train: Type.Integer({
+        minimum: 0,
+        maximum: 200,
+        description: 'Requests of a paced train after the first answer, 20 a second; 0 for none.',
+      }),
+    },
+    { additionalProperties: false },
+  ),
   mtproto: Type.Object(
     {
-      transport: Type.Enum(['intermediate', 'obfuscated2']),
+      transport: Type.Enum(['intermediate', 'obfuscated2', 'websocket', 'http', 'https'], {
+        description: 'In clear, as phones speak it, as browsers do (obfuscated2 in a WebSocket), or as an HTTP body.',
+      }),
+      envelope: Type.Optional(
+        Type.Enum(['intermediate', 'abridged'], {
+          description: 'Packets inside obfuscated2 and websocket; intermediate where absent.',
+        }),
+      ),
+      path: Type.Optional(Path),
+      origin: Type.Optional(Type.String({ pattern: '^https://[a-z0-9.-]{1,100}$' })),
       dc: Type.Integer({ minimum: -32_768, maximum: 32_767, description: 'Data centre id of the obfuscated header.' }),
       keys: Type.Array(Type.String({ pattern: '^[0-9a-f]{16}$' }), {
-        minItems: 1,
         maxItems: 8,
-        description: 'Fingerprints of the app’s RSA keys, as numbers in hex.',
+        description: 'Fingerprints of the app’s RSA keys, as numbers in hex; empty where they are not known.',
       }),
+    },
+    { additionalProperties: false },
+  ),
+  noise: Type.Object(
+    {
+      transport: Type.Enum(['tcp', 'websocket']),
+      prologue: Type.String({ pattern: '^[0-9a-f]{8}$', description: 'First four bytes, hex.' }),
+      root: Type.String({
+        pattern: '^[0-9a-f]{64}$',
+        description: 'Key that signs the certificate chain, X25519, hex.',
+      }),
+      path: Type.Optional(Path),
+      origin: Type.Optional(Type.String({ pattern: '^https://[a-z0-9.-]{1,100}$' })),
+    },
+    { additionalProperties: false },
+  ),
+  xmpp: Type.Object(
+    {
+      to: Hostname,
+      tls: Type.Enum(['direct', 'starttls', 'none']),
+      roots: Roots,
+    },
+    { additionalProperties: false },
+  ),
+  mqtt: Type.Object({ tls: Type.Boolean(), roots: Roots }, { additionalProperties: false }),
+  threema: Type.Object(
+    {
+      keys: Type.Array(Type.String({ pattern: '^[0-9a-f]{64}$' }), {
+        minItems: 1,
+        maxItems: 4,
+        description: 'Public keys of the chat servers, X25519, hex.',
+      }),
+    },
+    { additionalProperties: false },
+  ),
+  loco: Type.Object({ roots: Roots }, { additionalProperties: false }),
+  store: Type.Object(
+    {
+      store: Type.Enum(['apple', 'google']),
+      app: Type.String({ pattern: '^[A-Za-z0-9_.]{1,100}$', description: 'Id in the store.' }),
+      country: Type.String({ pattern: '^[A-Z]{2}$', description: 'Storefront.' }),
     },
     { additionalProperties: false },
   ),
@@ -138,7 +223,16 @@ const targets = {
   tcp: targetOf('tcp'),
   tls: targetOf('tls'),
   http: targetOf('http'),
+  websocket: targetOf('websocket'),
+  quic: targetOf('quic'),
+  stun: targetOf('stun'),
   mtproto: targetOf('mtproto'),
+  noise: targetOf('noise'),
+  xmpp: targetOf('xmpp'),
+  mqtt: targetOf('mqtt'),
+  threema: targetOf('threema'),
+  loco: targetOf('loco'),
+  store: targetOf('store'),
 } as const satisfies Record<ProbeKind, unknown>
 
 /** The schema of one kind's targets: errors against it name the wrong field, which a union's cannot. */

@@ -1,7 +1,10 @@
 import { type Cipheriv, createCipheriv, createDecipheriv, type Decipheriv, randomBytes } from 'node:crypto'
+import type { TargetOf } from '../measurement/target.ts'
 import { Failed } from './net/classify.ts'
+import type { Net } from './net/net.ts'
 import type { Stream } from './net/stream.ts'
 import type { Note } from './net/trace.ts'
+import { wireOf } from './net/upgrade.ts'
 import type { Probe } from './probe.ts'
 
 /**
@@ -9,16 +12,70 @@ import type { Probe } from './probe.ts'
  * fingerprint of a key the app has. Facts and sources: reference endpoints.md §1.3. An answer with our nonce came from
  * something that speaks MTProto; that it was Telegram only the key exchange after it could prove.
  */
-export const mtproto: Probe<'mtproto'> = async ({ ask }, net) => {
+export const mtproto: Probe<'mtproto'> = async (target, net) => {
   const stream = await net.reach()
   if (!stream) return
-  const answered = await net.speak('protocol_handshake', stream, async (wire, note) => {
-    const nonce = randomBytes(16)
-    const transport = ask.transport === 'obfuscated2' ? obfuscated2(wire, ask.dc) : intermediate(wire)
-    transport.send(requestPq(nonce, Date.now()))
-    return judge(await transport.receive(), nonce, ask.keys, note)
-  })
+  const { transport } = target.ask
+  const answered = await (transport === 'websocket'
+    ? inWebSocket(target, net, stream)
+    : transport === 'http' || transport === 'https'
+      ? inHttp(target, net, stream)
+      : ask(target, net, stream, stream))
   if (answered) net.prove('protocol')
+}
+
+type Target = TargetOf<'mtproto'>
+
+/** Packets of one connection. */
+type Transport = { send(packet: Buffer): void; receive(): Promise<Buffer> }
+type Wire = Pick<Stream, 'write' | 'read'>
+
+const ask = ({ ask: asked }: Target, net: Net, stream: Stream, wire: Wire): Promise<true | null> =>
+  net.speak('protocol_handshake', stream, async (_, note) => {
+    const nonce = randomBytes(16)
+    const envelope = asked.envelope ?? 'intermediate'
+    const transport = asked.transport === 'intermediate' ? plain(wire) : obfuscated(wire, envelope, asked.dc)
+    transport.send(requestPq(nonce, Date.now()))
+    return judge(await transport.receive(), nonce, asked.keys, note)
+  })
+
+/** As browsers reach a data centre: obfuscated2, which is mandatory there, in binary messages. */
+const inWebSocket = async (target: Target, net: Net, stream: Stream): Promise<true | null> => {
+  const { host, port, ask: asked } = target
+  if (!(await net.handshake(stream, { sni: host, alpn: ['http/1.1'], roots: 'public', verify: host }))) return null
+  const { path = '/apiws', origin } = asked
+  const headers = origin === undefined ? {} : { origin }
+  const upgraded = await net.upgrade(stream, {
+    scheme: 'wss',
+    host,
+    port,
+    path,
+    headers,
+    protocol: 'binary',
+    status: [101],
+  })
+  return upgraded?.channel ? ask(target, net, stream, wireOf(upgraded.channel)) : null
+}
+
+/** The bare message as the body of a POST; a transport error comes as the HTTP status. */
+const inHttp = async ({ host, port, ask: asked }: Target, net: Net, stream: Stream): Promise<true | null> => {
+  const { transport, path = '/api', keys } = asked
+  const scheme = transport === 'https' ? 'https' : 'http'
+  const identity = { sni: host, alpn: ['http/1.1'], roots: 'public', verify: host } as const
+  if (scheme === 'https' && !(await net.handshake(stream, identity))) return null
+  const nonce = randomBytes(16)
+  const body = requestPq(nonce, Date.now())
+  const question = { scheme, host, port, method: 'POST', path, headers: {}, body, limit: MAX_PACKET } as const
+  const answer = await net.request(stream, question, ({ status }) => {
+    if (status !== 200 && !transportErrors.has(-status)) throw new Failed('http_unexpected_status_code')
+  })
+  if (!answer) return null
+  // A status that stands for a transport error is also what any web server says of a path it does not have.
+  if (answer.status !== 200)
+    return net.speak('protocol_handshake', stream, async () => {
+      throw new Failed('mtproto_malformed', answer.status)
+    })
+  return net.speak('protocol_handshake', stream, async (_, note) => judge(answer.body, nonce, keys, note))
 }
 
 /** Largest packet read; resPQ is 100 bytes and padding at most some hundred (the transport allows 16 MB). */
@@ -28,39 +85,55 @@ const REQ_PQ_MULTI = 0xbe7e8ef1
 const RES_PQ = 0x05162463
 const VECTOR = 0x1cb5c415
 
-/** A message transport: packets in, packets out. */
-type Transport = { send(packet: Buffer): void; receive(): Promise<Buffer> }
-
-/** Four tag bytes once, then packets with their length in front. */
-const intermediate = (wire: Stream): Transport => ({
-  send: packet => wire.write(Buffer.concat([TAG, lengthOf(packet), packet])),
-  receive: async () => wire.read(packetLength(await wire.read(4))),
-})
-
-const TAG = Buffer.from('eeeeeeee', 'hex')
-
-const lengthOf = (packet: Buffer): Buffer => {
-  const length = Buffer.alloc(4)
-  length.writeUInt32LE(packet.length)
-  return length
+/** How packets are told apart: the tag that opens the connection, and a packet's length in front of it. */
+type Envelope = {
+  tag: Buffer
+  wrap(packet: Buffer): Buffer
+  read(take: (length: number) => Promise<Buffer>): Promise<Buffer>
 }
 
-const packetLength = (head: Buffer): number => {
-  const length = head.readUInt32LE()
-  // The top bit would make it a quick acknowledgement, which nobody asked for.
+const envelopes: Record<'intermediate' | 'abridged', Envelope> = {
+  intermediate: {
+    tag: Buffer.from('eeeeeeee', 'hex'),
+    wrap: packet => {
+      const length = Buffer.alloc(4)
+      length.writeUInt32LE(packet.length)
+      return Buffer.concat([length, packet])
+    },
+    // The top bit would make it a quick acknowledgement, which nobody asked for.
+    read: async take => take(bounded((await take(4)).readUInt32LE())),
+  },
+  abridged: {
+    tag: Buffer.from('efefefef', 'hex'),
+    wrap: packet => Buffer.concat([Buffer.of(packet.length / 4), packet]),
+    read: async take => {
+      const [words = 0] = await take(1)
+      return take(bounded(words === 0x7f ? (await take(3)).readUIntLE(0, 3) * 4 : words * 4))
+    },
+  },
+}
+
+const bounded = (length: number): number => {
   if (length < 4 || length > MAX_PACKET) throw new Failed('mtproto_malformed')
   return length
 }
 
-/** The intermediate transport under AES-CTR, as every official client speaks it; header and message leave in one flight. */
-const obfuscated2 = (wire: Stream, dc: number): Transport => {
-  const { header, encrypt, decrypt } = obfuscation(obfuscatedStart, dc)
+/** The intermediate transport in clear: its tag once, then packets. */
+const plain = (wire: Wire): Transport => {
+  const { tag, wrap, read } = envelopes.intermediate
   return {
-    send: packet => wire.write(Buffer.concat([header, encrypt.update(Buffer.concat([lengthOf(packet), packet]))])),
-    receive: async () => {
-      const length = packetLength(decrypt.update(await wire.read(4)))
-      return decrypt.update(await wire.read(length))
-    },
+    send: packet => wire.write(Buffer.concat([tag, wrap(packet)])),
+    receive: () => read(length => wire.read(length)),
+  }
+}
+
+/** An envelope under AES-CTR, as every official client speaks it; header and message leave in one flight. */
+const obfuscated = (wire: Wire, name: 'intermediate' | 'abridged', dc: number): Transport => {
+  const { tag, wrap, read } = envelopes[name]
+  const { header, encrypt, decrypt } = obfuscation(obfuscatedStart, tag, dc)
+  return {
+    send: packet => wire.write(Buffer.concat([header, encrypt.update(wrap(packet))])),
+    receive: () => read(async length => decrypt.update(await wire.read(length))),
   }
 }
 
@@ -77,10 +150,11 @@ const obfuscatedStart = (): Buffer => {
 /** The 64 bytes that open an obfuscated connection, and the two streams that continue after them. */
 export const obfuscation = (
   start: () => Buffer,
+  tag: Buffer,
   dc: number,
 ): { header: Buffer; encrypt: Cipheriv; decrypt: Decipheriv } => {
   const header = start()
-  TAG.copy(header, 56)
+  tag.copy(header, 56)
   header.writeInt16LE(dc, 60)
   const reversed = Buffer.from(header).reverse()
   const encrypt = createCipheriv('aes-256-ctr', header.subarray(8, 40), header.subarray(40, 56))
@@ -113,7 +187,7 @@ export const judge = (packet: Buffer, nonce: Buffer, keys: readonly string[], no
   }
   const { nonce: echoed, fingerprints } = parseResPq(packet)
   if (!echoed.equals(nonce)) throw new Failed('mtproto_bad_nonce')
-  const known = fingerprints.find(fingerprint => keys.includes(fingerprint))
+  const known = keys.length === 0 ? fingerprints[0] : fingerprints.find(fingerprint => keys.includes(fingerprint))
   if (known === undefined) throw new Failed('mtproto_unknown_fingerprint')
   note.mark = known
   return true

@@ -37,7 +37,22 @@ const TARGET_SHARE = 0.5
 /** Starts vary by ±20 %, so that agents do not beat in phase and the pattern does not show (PASTA). */
 const JITTER = 0.2
 /** Bytes on the wire of a first measurement, until one was seen: what each kind needs on a healthy path. */
-const FIRST_COST: Record<ProbeKind, number> = { dns: 700, tcp: 700, tls: 7_500, http: 12_000, mtproto: 2_000 }
+const FIRST_COST: Record<ProbeKind, number> = {
+  dns: 700,
+  tcp: 700,
+  tls: 7_500,
+  http: 12_000,
+  websocket: 9_000,
+  quic: 3_000,
+  stun: 500,
+  mtproto: 2_000,
+  noise: 2_000,
+  xmpp: 9_000,
+  mqtt: 8_500,
+  threema: 1_500,
+  loco: 9_000,
+  store: 25_000,
+}
 /** Seconds a slot of the round is taken for when nothing answers. */
 const SLOT = 25
 const DAY = 86_400

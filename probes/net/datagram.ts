@@ -15,6 +15,47 @@ export type Datagrams = {
   receive(seconds?: number): Promise<Buffer | null>
   /** Seconds since the run began. */
   now(): number
+  /** The run is over. */
+  closed(): boolean
+}
+
+/** Seconds after the first datagram at which it is sent again, as clients over UDP do: one lost packet says nothing. */
+const AGAIN = [1, 3]
+
+/**
+ * Send a question until it is answered; `count` notes how often it was sent, and the duration is that of the last one
+ * sent, so that a lost packet does not read as a slow network. Datagrams that `judge` refuses with a name ending in
+ * `_malformed` are passed over, since anyone can send one; they are the failure only where no true answer comes.
+ */
+export const askUntilAnswered = async <T>(
+  peer: Datagrams,
+  question: Buffer,
+  note: Note,
+  judge: (answer: Buffer) => T,
+): Promise<T> => {
+  const began = peer.now()
+  let passedOver: Failed | null = null
+  for (const [sent, until] of [...AGAIN, Number.POSITIVE_INFINITY].entries()) {
+    const from = peer.now()
+    note.count = sent + 1
+    peer.send(question)
+    for (;;) {
+      const last = until === Number.POSITIVE_INFINITY
+      const answer = await peer.receive(
+        last && !passedOver ? undefined : Math.max(0, began + (last ? AGAIN.at(-1)! + 1 : until) - peer.now()),
+      )
+      if (answer === null) break
+      try {
+        const value = judge(answer)
+        note.duration = peer.now() - from
+        return value
+      } catch (error) {
+        if (!(error instanceof Failed) || !error.failure.endsWith('_malformed')) throw error
+        passedOver = error
+      }
+    }
+  }
+  throw passedOver ?? new Failed('generic_timeout_error')
 }
 
 export const datagram = async <T>(
@@ -63,12 +104,16 @@ const connected = (socket: Socket, address: string, port: number): Promise<void>
 const peerOf = (socket: Socket, bytes: { sent: number; received: number }, now: () => number): Datagrams => {
   const waiting: Buffer[] = []
   let trouble: Error | null = null
+  let closed = false
   let wake = (): void => {}
   socket.on('error', error => {
     trouble ??= error
     wake()
   })
-  socket.on('close', () => wake())
+  socket.on('close', () => {
+    closed = true
+    wake()
+  })
   socket.on('message', message => {
     bytes.received += message.length
     if (waiting.length < MAX_WAITING) waiting.push(message)
@@ -76,6 +121,7 @@ const peerOf = (socket: Socket, bytes: { sent: number; received: number }, now: 
   })
   return {
     now,
+    closed: () => closed,
     send: message => {
       bytes.sent += message.length
       // An ICMP refusal comes back as an error of a later send or of the socket.

@@ -7,6 +7,7 @@ import { judgeAnswers, resolve, resolveText } from './resolve.ts'
 import type { Stream } from './stream.ts'
 import { handshake, type Identity } from './tls.ts'
 import type { Note, Trace } from './trace.ts'
+import { type Opening, type Upgraded, upgrade } from './upgrade.ts'
 
 /**
  * The traced network of one run: all a probe can reach. Each verb is one operation and appends one Step; where it fails
@@ -28,6 +29,8 @@ export type Net = {
   handshake(stream: Stream, identity: Identity): Promise<Stream | null>
   /** Step `http_round_trip`: one HTTP/1.1 exchange. Its duration ends with the answer's head; the body is read up to a limit. */
   request(stream: Stream, question: Question, judge: (answer: Answer) => void): Promise<Answer | null>
+  /** Step `upgrade`: a WebSocket on the stream, or one of the other statuses that are healthy. */
+  upgrade(stream: Stream, opening: Opening): Promise<Upgraded | null>
   /** Step by the probe's own words on a stream: a protocol's handshake, an answer to parse. Throw `Failed` for a wrong answer. */
   speak<T>(operation: Operation, stream: Stream, words: (stream: Stream, note: Note) => Promise<T>): Promise<T | null>
   /** Step over UDP to an address: send and receive datagrams of that peer only. */
@@ -55,6 +58,7 @@ export const openNet = (trace: Trace): Net => ({
   },
   handshake: (stream, identity) => handshake(trace, stream, identity),
   request: (stream, question, judge) => request(trace, stream, question, judge),
+  upgrade: (stream, opening) => upgrade(trace, stream, opening),
   speak: (operation, stream, words) => trace.step(operation, stream.meter, note => words(stream, note)),
   datagram: (operation, address, port, words) => datagram(trace, operation, address, port, words),
   prove: proof => trace.prove(proof),

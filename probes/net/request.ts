@@ -77,7 +77,7 @@ export const exchange = async (
 
 /** undici's connector, giving our open socket once: a lost connection must not be opened again behind our back. */
 const oneSocket = (stream: Stream) => {
-  let left: Stream['socket'] | null = stream.socket
+  let left: Stream['socket'] | null = stream.take()
   return (_: unknown, done: (...result: [Error, null] | [null, Stream['socket']]) => void): void => {
     const socket = left
     left = null

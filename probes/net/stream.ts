@@ -35,6 +35,13 @@ export class Stream implements Closable {
     this.watch(tls)
   }
 
+  /** The socket, for a library that reads it from now on; what was read here is gone from it, the rest is there. */
+  take(): Socket | TLSSocket {
+    this.socket.removeAllListeners('readable')
+    this.heard = undefined
+    return this.socket
+  }
+
   destroy(): void {
     this.socket.destroy()
     this.tcp.destroy()

@@ -85,7 +85,7 @@ test('the request has the published sample’s layout, with the constructor clie
 
 test('the obfuscated header: original bytes to 56, tag and data centre under AES-CTR after', () => {
   const start = Buffer.from(Array.from({ length: 64 }, (_, at) => at + 1))
-  const { header } = obfuscation(() => Buffer.from(start), -2)
+  const { header } = obfuscation(() => Buffer.from(start), Buffer.from('eeeeeeee', 'hex'), -2)
   expect(header.subarray(0, 56).equals(start.subarray(0, 56))).toBe(true)
   const stream = createDecipheriv('aes-256-ctr', header.subarray(8, 40), header.subarray(40, 56))
   const clear = stream.update(header)

@@ -4,55 +4,90 @@ import type { Socket } from 'node:net'
 /** How the data centre answers `req_pq_multi`: with resPQ made of these, or with raw bytes instead of the packet. */
 export type Answers = { nonce?: Buffer; keys?: string[]; padding?: number; error?: number; raw?: Buffer }
 
-/** Telegram's side of the handshake, written from the specification alone (reference endpoints.md §1.3). */
+type Seen = (message: Buffer) => void
+type Duplex = { onBytes(listener: (bytes: Buffer) => void): void; write(bytes: Buffer): void; destroy(): void }
+
+/** Telegram's side of the first exchange, written from the specification alone (reference endpoints.md §1.3). */
 export const dataCentre =
-  (answers: Answers = {}) =>
-  (socket: Socket): void => {
-    let waiting: Buffer = Buffer.alloc(0)
-    let open: ((bytes: Buffer) => Buffer) | null = null
-    let seal = (bytes: Buffer): Buffer => bytes
-    let clear: Buffer = Buffer.alloc(0)
-    socket.on('data', bytes => {
-      if (open === null) {
-        waiting = Buffer.concat([waiting, bytes])
-        if (waiting.length < 4) return
-        if (waiting.readUInt32BE() === 0xeeeeeeee) {
-          open = plain => plain
-          clear = waiting.subarray(4)
-        } else {
-          if (waiting.length < 64) return
-          const streams = deobfuscate(waiting.subarray(0, 64))
-          if (!streams) {
-            socket.destroy()
-            return
-          }
-          open = streams.open
-          seal = streams.seal
-          clear = open(waiting.subarray(64))
-        }
-      } else clear = Buffer.concat([clear, open(bytes)])
-      if (clear.length < 4 || clear.length < 4 + clear.readUInt32LE()) return
-      const request = clear.subarray(4, 4 + clear.readUInt32LE())
-      clear = clear.subarray(4 + request.length)
-      if (answers.raw) {
-        socket.write(seal(answers.raw))
+  (answers: Answers = {}, seen: Seen = () => {}) =>
+  (socket: Socket): void =>
+    serve(
+      {
+        onBytes: listener => socket.on('data', listener),
+        write: bytes => socket.write(bytes),
+        destroy: () => socket.destroy(),
+      },
+      answers,
+      seen,
+    )
+
+/** What a connection's first bytes settle: how bytes are opened and sealed, and how packets are told apart. */
+type Settled = { open(bytes: Buffer): Buffer; seal(bytes: Buffer): Buffer; abridged: boolean; rest: Buffer }
+
+export const serve = (duplex: Duplex, answers: Answers = {}, seen: Seen = () => {}): void => {
+  let raw: Buffer = Buffer.alloc(0)
+  let clear: Buffer = Buffer.alloc(0)
+  let settled: Settled | null = null
+  duplex.onBytes(bytes => {
+    if (settled) clear = Buffer.concat([clear, settled.open(bytes)])
+    else {
+      raw = Buffer.concat([raw, bytes])
+      settled = settle(raw)
+      if (!settled) {
+        if (raw.length >= 64) duplex.destroy()
         return
       }
-      const packet = answers.error === undefined ? resPq(request, answers) : int32(answers.error)
-      socket.write(seal(Buffer.concat([uint32(packet.length), packet])))
-    })
-  }
+      clear = settled.open(settled.rest)
+    }
+    for (;;) {
+      const packet = takePacket(clear, settled.abridged)
+      if (!packet) return
+      clear = packet.rest
+      seen(packet.message)
+      if (answers.raw) duplex.write(settled.seal(answers.raw))
+      else if (packet.message.readUInt32LE(20) === REQ_PQ_MULTI) {
+        const answer = answers.error === undefined ? resPq(packet.message, answers) : int32(answers.error)
+        duplex.write(settled.seal(framed(answer, settled.abridged)))
+      }
+    }
+  })
+}
 
-const deobfuscate = (header: Buffer) => {
+const REQ_PQ_MULTI = 0xbe7e8ef1
+
+const settle = (raw: Buffer): Settled | null => {
+  if (raw.length < 4) return null
+  const same = (bytes: Buffer): Buffer => bytes
+  if (raw.readUInt32BE() === 0xeeeeeeee) return { open: same, seal: same, abridged: false, rest: raw.subarray(4) }
+  if (raw.length < 64) return null
+  const header = raw.subarray(0, 64)
   const reversed = Buffer.from(header).reverse()
   const decrypt = createDecipheriv('aes-256-ctr', header.subarray(8, 40), header.subarray(40, 56))
   const encrypt = createCipheriv('aes-256-ctr', reversed.subarray(8, 40), reversed.subarray(40, 56))
-  const clear = decrypt.update(header)
-  if (clear.readUInt32LE(56) !== 0xeeeeeeee) return null
-  return { open: (bytes: Buffer) => decrypt.update(bytes), seal: (bytes: Buffer) => encrypt.update(bytes) }
+  const tag = decrypt.update(header).readUInt32BE(56)
+  if (tag !== 0xeeeeeeee && tag !== 0xefefefef) return null
+  return {
+    open: bytes => decrypt.update(bytes),
+    seal: bytes => encrypt.update(bytes),
+    abridged: tag === 0xefefefef,
+    rest: raw.subarray(64),
+  }
 }
 
-const resPq = (request: Buffer, { nonce, keys = ['d09d1d85de64fd85'], padding = 0 }: Answers): Buffer => {
+const takePacket = (clear: Buffer, abridged: boolean): { message: Buffer; rest: Buffer } | null => {
+  if (clear.length < 4) return null
+  const long = clear[0] === 0x7f
+  const head = abridged ? (long ? 4 : 1) : 4
+  const length = abridged ? (long ? clear.readUIntLE(1, 3) : clear[0]!) * 4 : clear.readUInt32LE()
+  if (clear.length < head + length) return null
+  return { message: clear.subarray(head, head + length), rest: clear.subarray(head + length) }
+}
+
+const framed = (packet: Buffer, abridged: boolean): Buffer =>
+  Buffer.concat([abridged ? Buffer.of(packet.length / 4) : uint32(packet.length), packet])
+
+/** resPQ, a bare message. */
+export const resPq = (request: Buffer, { nonce, keys = ['d09d1d85de64fd85'], padding = 0 }: Answers): Buffer => {
   const body = Buffer.concat([
     Buffer.from('63241605', 'hex'),
     nonce ?? request.subarray(24, 40),

@@ -1,0 +1,87 @@
+import { randomBytes } from 'node:crypto'
+import { Failed } from './net/classify.ts'
+import { askUntilAnswered, type Datagrams } from './net/datagram.ts'
+import type { Note } from './net/trace.ts'
+import type { Probe } from './probe.ts'
+
+/** Milliseconds between the requests of a train (20 a second, as voice packets come), and seconds waited after the last. */
+const PACE = 50
+const PATIENCE = 1
+
+/**
+ * A STUN binding (RFC 8489 §2), and after it a short train of them: loss and jitter of UDP to this place. Path quality,
+ * never "calls work": calls need an account. The address the server saw us under is looked at and dropped.
+ */
+export const stun: Probe<'stun'> = async ({ host, port, ask }, net) => {
+  const address = await net.resolve(host)
+  if (address === null) return
+  const bound = await net.datagram('datagram', address, port, async (peer, note) => {
+    const id = randomBytes(12)
+    return askUntilAnswered(peer, binding(id), note, answer => judgeBinding(answer, id))
+  })
+  if (bound !== null && ask.train > 0)
+    await net.datagram('datagram', address, port, (peer, note) => train(peer, ask.train, note))
+}
+
+const COOKIE = 0x2112a442
+
+/** A binding request without attributes: 20 bytes. */
+export const binding = (id: Buffer): Buffer => {
+  const head = Buffer.alloc(8)
+  head.writeUInt16BE(1)
+  head.writeUInt32BE(COOKIE, 4)
+  return Buffer.concat([head, id])
+}
+
+/** True for a success to this request that maps our address; a failure is thrown. */
+export const judgeBinding = (answer: Buffer, id: Buffer): true => {
+  const { type, attributes } = parse(answer, id)
+  if (type === 0x0111) throw new Failed('stun_refused', errorCode(attributes.get(0x0009)))
+  // XOR-MAPPED-ADDRESS, or MAPPED-ADDRESS of servers that know RFC 3489 only.
+  if (type !== 0x0101 || !(attributes.has(0x0020) || attributes.has(0x0001))) throw new Failed('stun_malformed')
+  return true
+}
+
+const errorCode = (value: Buffer | undefined): number | undefined =>
+  value && value.length >= 4 ? (value[2]! & 7) * 100 + value[3]! : undefined
+
+const parse = (message: Buffer, id: Buffer): { type: number; attributes: Map<number, Buffer> } => {
+  const whole = message.length >= 20 && message.readUInt16BE(2) === message.length - 20
+  if (!whole || message.readUInt32BE(4) !== COOKIE || !message.subarray(8, 20).equals(id))
+    throw new Failed('stun_malformed')
+  const attributes = new Map<number, Buffer>()
+  for (let at = 20; at < message.length; ) {
+    if (at + 4 > message.length) throw new Failed('stun_malformed')
+    const length = message.readUInt16BE(at + 2)
+    if (at + 4 + length > message.length) throw new Failed('stun_malformed')
+    attributes.set(message.readUInt16BE(at), message.subarray(at + 4, at + 4 + length))
+    // Values are padded to four bytes.
+    at += 4 + Math.ceil(length / 4) * 4
+  }
+  return { type: message.readUInt16BE(0), attributes }
+}
+
+/** Send requests at a steady pace and note each one's round trip, −1 where none came. Loss is what is measured, no failure. */
+const train = async (peer: Datagrams, packets: number, note: Note): Promise<void> => {
+  const sent = new Map<string, { at: number; from: number }>()
+  const trips: number[] = Array(packets).fill(-1)
+  const began = peer.now()
+  let out = 0
+  const pace = setInterval(() => {
+    if (out >= packets || peer.closed()) return clearInterval(pace)
+    const id = randomBytes(12)
+    sent.set(id.toString('hex'), { at: out++, from: peer.now() })
+    peer.send(binding(id))
+  }, PACE)
+  const until = began + (packets * PACE) / 1000 + PATIENCE
+  while (trips.includes(-1)) {
+    const answer = await peer.receive(Math.max(0, until - peer.now()))
+    if (answer === null) break
+    const trip = sent.get(answer.toString('hex', 8, 20))
+    if (trip && trips[trip.at] === -1) trips[trip.at] = peer.now() - trip.from
+  }
+  clearInterval(pace)
+  note.series = trips
+  note.count = trips.filter(trip => trip >= 0).length
+  if (note.count === 0) throw new Failed('generic_timeout_error')
+}
