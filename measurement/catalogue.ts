@@ -1,16 +1,54 @@
 import type { App } from './app.ts'
+import { appleAppStore } from './apps/apple-app-store.ts'
+import { bale } from './apps/bale.ts'
 import { control } from './apps/control.ts'
+import { discord } from './apps/discord.ts'
+import { eitaa } from './apps/eitaa.ts'
+import { gap } from './apps/gap.ts'
+import { googlePlay } from './apps/google-play.ts'
+import { igap } from './apps/igap.ts'
+import { imo } from './apps/imo.ts'
+import { instagram } from './apps/instagram.ts'
+import { kakaotalk } from './apps/kakaotalk.ts'
+import { kik } from './apps/kik.ts'
+import { line } from './apps/line.ts'
+import { matrix } from './apps/matrix.ts'
+import { max } from './apps/max.ts'
 import { messenger } from './apps/messenger.ts'
+import { skype, wispi } from './apps/retired.ts'
+import { rubika } from './apps/rubika.ts'
+import { session } from './apps/session.ts'
 import { signal } from './apps/signal.ts'
+import { snapchat } from './apps/snapchat.ts'
+import { soroush } from './apps/soroush.ts'
 import { telegram } from './apps/telegram.ts'
+import { telegramX } from './apps/telegram-x.ts'
+import { threema } from './apps/threema.ts'
+import { viber } from './apps/viber.ts'
+import { vk } from './apps/vk.ts'
+import { wechat } from './apps/wechat.ts'
 import { whatsapp } from './apps/whatsapp.ts'
+import { wire } from './apps/wire.ts'
+import { zalo } from './apps/zalo.ts'
 import type { Target } from './target.ts'
 
-/** Every app, in the order in which people look for them. Adding one is one file and one line here. */
-export const apps: readonly App[] = [telegram, whatsapp, signal, messenger, control]
+/**
+ * Every app, in the order in which people look for them. Adding one is one file and one line here. A target's id keeps
+ * its app, feature, kind and family for ever, and never goes: results that carry it may lie in spools for months, and the
+ * server refuses what the catalogue does not know.
+ */
+export const apps: readonly App[] = [
+  ...[telegram, whatsapp, signal, messenger, instagram, telegramX],
+  ...[discord, snapchat, viber, imo, line, wechat, kakaotalk, kik, vk, max, zalo],
+  ...[matrix, threema, wire, session],
+  ...[soroush, bale, eitaa, rubika, gap, igap],
+  ...[appleAppStore, googlePlay],
+  control,
+  ...[skype, wispi],
+]
 
 /** Version of what stands in `apps/`; raised with every change of a target, so that old results stay readable. */
-export const CATALOGUE_VERSION = 1
+export const CATALOGUE_VERSION = 2
 
 /** The neutral controls: never judged themselves, they tell a dead line from a blocked app. */
 export const CONTROL = 'control'

@@ -166,7 +166,7 @@ export const asks = {
       origin: Type.Optional(Type.String({ pattern: '^https://[a-z0-9.-]{1,100}$' })),
       dc: Type.Integer({ minimum: -32_768, maximum: 32_767, description: 'Data centre id of the obfuscated header.' }),
       keys: Type.Array(Type.String({ pattern: '^[0-9a-f]{16}$' }), {
-        maxItems: 8,
+        maxItems: 32,
         description: 'Fingerprints of the app’s RSA keys, as numbers in hex; empty where they are not known.',
       }),
     },

@@ -1,9 +1,15 @@
 import type { App } from '../app.ts'
 import type { TargetOf } from '../target.ts'
-import { https, ordinary } from './defaults.ts'
+import { anyAnswer, https, ordinary, thirdParty } from './defaults.ts'
 
 const portal = 'v2fly/domain-list-community:data/connectivity-check'
 const lists = 'citizenlab/test-lists; v2fly/domain-list-community category-*'
+
+/** Seconds: nothing a filter reacts to, so the floor of any target. */
+const SPACING = 60
+
+type Family = 'v4' | 'v6'
+const suffix = (family: Family): string => (family === 'v6' ? '.v6' : '')
 
 /** Plain HTTP on purpose: that is how captive portals and dead lines show. */
 const plain = (id: string, host: string, path: string, status: number, body?: string): TargetOf<'http'> => ({
@@ -12,7 +18,7 @@ const plain = (id: string, host: string, path: string, status: number, body?: st
   feature: 'web',
   host,
   port: 80,
-  spacing: 60,
+  spacing: SPACING,
   control: 'foreign',
   source: portal,
   healthy: body ? `${status} with “${body}”.` : `${status}.`,
@@ -27,32 +33,61 @@ const plain = (id: string, host: string, path: string, status: number, body?: st
   },
 })
 
-const foreign = (id: string, host: string, path: string) =>
+const foreign = (id: string, host: string, path: string, family: Family = 'v4') =>
   https({
-    id: `control.${id}`,
+    id: `control.${id}${suffix(family)}`,
     feature: 'web',
     host,
     path,
-    spacing: 60,
+    family,
+    method: path === '/' ? 'HEAD' : 'GET',
+    spacing: SPACING,
     control: 'foreign',
     source: portal,
     healthy: 'Any HTTP answer under a certificate for the name.',
   })
 
 const domestic = (country: string, host: string) =>
-  https({
+  anyAnswer({
     id: `control.${country.toLowerCase()}.${host}`,
     feature: 'web',
     host,
-    spacing: 60,
+    spacing: SPACING,
     control: 'domestic',
     countries: [country],
     source: lists,
-    confidence: 'third-party',
-    healthy: 'Any HTTP answer under a certificate for the name.',
+    ...thirdParty,
   })
 
-/** Neutral sites: one side inside the country, one outside. They are never a finding themselves. */
+/** Sites of a country, as far as known on servers inside it. */
+const domestics: Readonly<Record<string, readonly string[]>> = {
+  IR: ['www.aparat.com', 'www.digikala.com', 'www.varzesh3.com', 'divar.ir', 'snapp.ir', 'cafebazaar.ir', 'myket.ir'],
+  KE: ['www.safaricom.co.ke', 'www.kra.go.ke', 'nation.africa', 'www.kenet.or.ke'],
+  RU: ['ya.ru', 'www.gosuslugi.ru', 'mail.ru'],
+  TR: ['www.hurriyet.com.tr', 'www.turkiye.gov.tr', 'www.trendyol.com'],
+  CN: ['www.baidu.com', 'www.qq.com', 'www.taobao.com'],
+}
+
+/** Resolvers over HTTPS by pinned address: their names are forged where filters work (reference endpoints.md §7). */
+const doh = (id: string, address: string, name: string): TargetOf<'dns'> => ({
+  ...ordinary,
+  id: `control.doh.${id}`,
+  feature: 'web',
+  host: 'example.com',
+  port: 443,
+  decides: 'no',
+  spacing: SPACING,
+  source: 'ooni/probe-cli:internal/engineresolver/resolvermaker.go',
+  healthy: 'An answer with public addresses, under a certificate for the resolver’s name.',
+  kind: 'dns',
+  ask: { type: 'A', resolver: { transport: 'doh', address, port: 443, name, path: '/dns-query' } },
+})
+
+/**
+ * Neutral targets, never a finding themselves. Those with a side (`control`) tell a dead line from a blocked app: one
+ * side inside the country, one outside, and those outside are for agents of every country. Those without a side
+ * (resolvers, STUN) say what else of the line works; filters reach them, so they stand for no side.
+ */
 export const control: App = {
   id: 'control',
   name: { en: 'Neutral controls', fa: 'کنترل‌های بی‌طرف' },
@@ -63,10 +98,11 @@ export const control: App = {
     plain('portal.gstatic', 'connectivitycheck.gstatic.com', '/generate_204', 204),
     foreign('gstatic', 'www.gstatic.com', '/generate_204'),
     foreign('debian', 'deb.debian.org', '/'),
-    ...['www.aparat.com', 'www.digikala.com', 'www.varzesh3.com', 'divar.ir'].map(host => domestic('IR', host)),
-    ...['www.safaricom.co.ke', 'www.kra.go.ke', 'nation.africa'].map(host => domestic('KE', host)),
-    ...['ya.ru', 'www.gosuslugi.ru', 'mail.ru'].map(host => domestic('RU', host)),
-    ...['www.hurriyet.com.tr', 'www.turkiye.gov.tr', 'www.trendyol.com'].map(host => domestic('TR', host)),
-    ...['www.baidu.com', 'www.qq.com', 'www.taobao.com'].map(host => domestic('CN', host)),
+    foreign('gstatic', 'www.gstatic.com', '/generate_204', 'v6'),
+    foreign('debian', 'deb.debian.org', '/', 'v6'),
+    ...Object.entries(domestics).flatMap(([country, hosts]) => hosts.map(host => domestic(country, host))),
+    doh('cloudflare', '1.1.1.1', 'cloudflare-dns.com'),
+    doh('google', '8.8.8.8', 'dns.google'),
+    doh('quad9', '9.9.9.9', 'dns.quad9.net'),
   ],
 }

@@ -1,7 +1,10 @@
-import type { ProbeKind } from '../step.ts'
-import type { Target } from '../target.ts'
+import type { Target, TargetOf } from '../target.ts'
 
 type Common = Omit<Target, 'kind' | 'ask' | 'id' | 'feature' | 'host' | 'port' | 'source' | 'healthy'>
+type Told = Pick<Target, 'id' | 'feature' | 'host' | 'source' | 'healthy'> & Partial<Common>
+/** Where what is healthy goes without saying. */
+type Named = Omit<Told, 'healthy'> & { healthy?: string }
+type Roots = TargetOf<'http'>['ask']['roots']
 
 /** What most targets have in common; a target spells out only what differs. */
 export const ordinary: Common = {
@@ -16,23 +19,105 @@ export const ordinary: Common = {
   confidence: 'source',
 }
 
+/** Read in the code of others: of clients that are not the app's own, or in lists. */
+export const thirdParty = { confidence: 'third-party' } as const
+
+/** Diagnosis: measured sparsely, never a verdict. */
+export const diagnosis = { decides: 'no' } as const
+
+/** Nobody saw the healthy answer yet. A control agent's baseline that does makes a full target of it (docs/apps.md). */
+export const experimental = { experimental: true, decides: 'no', confidence: 'unverified' } as const
+
 /** An HTTPS target: the commonest shape. */
 export const https = (
-  target: Pick<Target, 'id' | 'feature' | 'host' | 'source' | 'healthy'> & {
+  target: Told & {
     path?: string
     port?: number
     method?: 'GET' | 'HEAD' | 'POST'
     headers?: Record<string, string>
-    roots?: 'public' | 'signal' | 'public+signal'
+    roots?: Roots
     expect?: { status?: number[]; header?: string; body?: string; json?: string }
-  } & Partial<Common>,
-): Extract<Target, { kind: 'http' }> => {
+  },
+): TargetOf<'http'> => {
   const { path = '/', port = 443, method = 'GET', headers = {}, roots = 'public', expect = {}, ...rest } = target
   return {
     ...ordinary,
     ...rest,
     port,
-    kind: 'http' satisfies ProbeKind,
+    kind: 'http',
     ask: { scheme: 'https', method, path, headers, roots, expect: { ...expect, status: expect.status ?? [] } },
   }
 }
+
+/**
+ * A host of which only this is known: it answers HTTP, with whatever status, and its certificate carries its name.
+ * HEAD, because the body is not looked at and a volunteer pays for it.
+ */
+export const anyAnswer = (target: Named & { path?: string; roots?: Roots }): TargetOf<'http'> =>
+  https({ method: 'HEAD', healthy: 'Any HTTP status, under a certificate for the name.', ...target })
+
+/** A TLS handshake under the host's own name, and nothing after it. */
+export const tls = (target: Named & { port?: number; alpn?: string[]; roots?: Roots }): TargetOf<'tls'> => {
+  const { port = 443, alpn = ['h2', 'http/1.1'], roots = 'public', ...rest } = target
+  return {
+    ...ordinary,
+    healthy: 'TLS under a certificate for the name.',
+    ...rest,
+    port,
+    kind: 'tls',
+    ask: { sni: target.host, alpn, roots, verify: true },
+  }
+}
+
+/**
+ * The same address under a name no filter looks for: where this opens and the app's own name does not, the name is
+ * filtered and not the address. Phones send no such thing, so it needs consent.
+ */
+export const innocuousName = (target: Named): TargetOf<'tls'> => ({
+  ...ordinary,
+  ...diagnosis,
+  ...target,
+  port: 443,
+  risk: 'unusual',
+  healthy: 'TLS opens, whatever certificate the server has for a name that is not its own.',
+  kind: 'tls',
+  ask: { sni: 'example.com', alpn: ['http/1.1'], roots: 'public', verify: false },
+})
+
+/** A TCP connection: all that can be asked of a protocol nobody described. */
+export const tcp = (target: Named & { port: number }): TargetOf<'tcp'> => ({
+  ...ordinary,
+  healthy: 'TCP opens.',
+  ...target,
+  kind: 'tcp',
+  ask: {},
+})
+
+const RESOLVERS = {
+  udp: { transport: 'udp', address: '8.8.8.8', port: 53 },
+  doh: { transport: 'doh', address: '1.1.1.1', port: 443, name: 'cloudflare-dns.com', path: '/dns-query' },
+} as const
+
+/**
+ * What is said of names in the open and in secret: a forged answer shows as the second of two over UDP, or as one that
+ * DNS over HTTPS, asked at a pinned address, does not confirm. The app's other targets ask the system's resolver.
+ */
+export const names = (app: string, feature: Target['feature'], hosts: readonly string[]): TargetOf<'dns'>[] =>
+  hosts.flatMap(host =>
+    (['udp', 'doh'] as const).map(
+      (way): TargetOf<'dns'> => ({
+        ...ordinary,
+        ...diagnosis,
+        id: `${app}.${host}.dns.${way}`,
+        feature,
+        host,
+        port: RESOLVERS[way].port,
+        spacing: 60,
+        source:
+          'ooni/spec:nettests/ts-017-web-connectivity.md; ooni/probe-cli:internal/engineresolver/resolvermaker.go',
+        healthy: 'One answer, with public addresses.',
+        kind: 'dns',
+        ask: { type: 'A', resolver: RESOLVERS[way] },
+      }),
+    ),
+  )

@@ -1,19 +1,40 @@
 import type { App } from '../app.ts'
-import { https } from './defaults.ts'
+import type { TargetOf } from '../target.ts'
+import { anyAnswer, diagnosis, https, innocuousName, names, ordinary, thirdParty, tls } from './defaults.ts'
 
 const spec = 'ooni/spec:nettests/ts-029-signal.md'
 const env = 'signalapp/libsignal:rust/net/src/env.rs'
 const gradle = 'signalapp/Signal-Android:app/build.gradle.kts'
+const roots = 'public+signal'
 
-const cdn = (host: string) =>
-  https({
+const cdn = (host: string, more: { decides?: 'no' } = {}) =>
+  anyAnswer({
     id: `signal.${host}`,
     feature: 'media',
     host,
-    roots: 'public+signal',
+    roots,
     source: gradle,
-    healthy: 'Any HTTP answer under a public or Signal certificate.',
+    healthy: 'Any HTTP status, under a public or Signal certificate.',
+    ...more,
   })
+
+/** Hosts that serve registration and PINs; of these OONI asks cdsi. */
+const account = (id: string, host: string, more: Partial<TargetOf<'http'>> & { source: string }) =>
+  anyAnswer({ id, feature: 'registration', host, roots, ...diagnosis, ...(more as { source: string }) })
+
+/** Addresses clients go to when DNS lies; the age of this list varies, so a failure here says little. */
+const fixed = (name: string, address: string, alpn: string[]): TargetOf<'tls'> => ({
+  ...ordinary,
+  ...diagnosis,
+  id: `signal.fixed.${address}`,
+  feature: 'text',
+  host: address,
+  port: 443,
+  source: 'signalapp/Signal-Android:app/static-ips.gradle.kts; signalapp/libsignal:rust/net/src/env.rs',
+  healthy: `TLS under Signal’s certificate for ${name}.`,
+  kind: 'tls',
+  ask: { sni: name, alpn, roots, verify: true },
+})
 
 export const signal: App = {
   id: 'signal',
@@ -26,24 +47,44 @@ export const signal: App = {
       id: 'signal.chat',
       feature: 'text',
       host: 'chat.signal.org',
-      roots: 'public+signal',
+      roots,
       source: `${spec}; ${env}`,
       healthy: '404 with X-Signal-Timestamp, the header libsignal takes as proof that it reached Signal.',
       expect: { header: 'x-signal-timestamp' },
     }),
+    tls({
+      id: 'signal.grpc.chat',
+      feature: 'text',
+      host: 'grpc.chat.signal.org',
+      alpn: ['h2'],
+      roots,
+      source: env,
+      ...diagnosis,
+    }),
+    ...['13.248.212.111', '76.223.92.165'].map(address => fixed('chat.signal.org', address, ['http/1.1'])),
+    ...['76.223.66.180', '15.197.251.99'].map(address => fixed('grpc.chat.signal.org', address, ['h2'])),
+    innocuousName({ id: 'signal.chat.name', feature: 'text', host: 'chat.signal.org', source: env }),
+    ...names('signal', 'text', ['chat.signal.org']),
+    ...names('signal', 'voice-call', ['sfu.voip.signal.org']),
     https({
       id: 'signal.cdsi',
       feature: 'registration',
       host: 'cdsi.signal.org',
-      roots: 'public+signal',
+      roots,
       source: `${spec}; ${env}`,
       healthy: 'Any HTTP answer, 404 is usual.',
     }),
+    account('signal.svr2', 'svr2.signal.org', { source: env }),
+    account('signal.svrb', 'svrb.signal.org', { source: env }),
+    account('signal.api.backup', 'api.backup.signal.org', { source: 'ooni/probe#2627', ...thirdParty }),
+    account('signal.ud-chat', 'ud-chat.signal.org', { source: 'ooni/probe#2627', ...thirdParty }),
     https({
       id: 'signal.storage',
       feature: 'text',
       host: 'storage.signal.org',
-      roots: 'public+signal',
+      roots,
+      // Its answers carry nothing that only Signal could say; it decides for reports of OONI's, which ask no more.
+      decides: 'imports',
       source: spec,
       healthy: 'Any HTTP answer, 404 is usual.',
     }),
@@ -51,12 +92,23 @@ export const signal: App = {
       id: 'signal.sfu',
       feature: 'voice-call',
       host: 'sfu.voip.signal.org',
-      roots: 'public+signal',
+      roots,
       source: `${spec}; signalapp/Signal-Calling-Service:frontend/src/api.rs`,
       healthy: '503 on any unknown path is the healthy answer.',
       expect: { status: [200, 404, 503] },
     }),
-    ...['cdn.signal.org', 'cdn2.signal.org', 'cdn3.signal.org'].map(cdn),
+    cdn('cdn.signal.org', diagnosis),
+    cdn('cdn2.signal.org', diagnosis),
+    cdn('cdn3.signal.org'),
+    tls({
+      id: 'signal.contentproxy',
+      feature: 'media',
+      host: 'contentproxy.signal.org',
+      alpn: [],
+      roots,
+      source: gradle,
+      ...diagnosis,
+    }),
     https({
       id: 'signal.updates',
       feature: 'download',
@@ -65,6 +117,15 @@ export const signal: App = {
       source: gradle,
       healthy: '200 with the newest version.',
       expect: { status: [200] },
+    }),
+    anyAnswer({
+      id: 'signal.updates2',
+      feature: 'download',
+      host: 'updates2.signal.org',
+      path: '/static/badges/',
+      roots,
+      source: gradle,
+      ...diagnosis,
     }),
   ],
 }

@@ -1,15 +1,19 @@
 import type { App } from '../app.ts'
-import type { Target, TargetOf } from '../target.ts'
-import { https, ordinary } from './defaults.ts'
+import type { TargetOf } from '../target.ts'
+import { anyAnswer, diagnosis, experimental, https, innocuousName, names, ordinary, thirdParty } from './defaults.ts'
 
 /** RSA key of the production data centres (reference endpoints.md §1.3, recomputed from TDLib's PublicRsaKeySharedMain.cpp). */
 const PRODUCTION_KEY = 'd09d1d85de64fd85'
 
-const addressesSource =
-  'tdlib/td:td/telegram/net/ConnectionCreator.cpp; telegramdesktop/tdesktop:mtproto_dc_options.cpp'
+const builtIn = 'tdlib/td:td/telegram/net/ConnectionCreator.cpp; telegramdesktop/tdesktop:mtproto_dc_options.cpp'
+const handedOut =
+  'gotd/td:telegram/dcs/prod.go; mtcute:packages/convert/src/dcs.ts; pyrogram:pyrogram/session/internals/data_center.py'
+
+type Family = 'v4' | 'v6'
+type DataCentre = { dc: number; name: string; host: string; family: Family }
 
 /** The addresses built into official clients; DC 2 has two (reference endpoints.md §1.1). */
-const dataCentres: readonly { dc: number; name: string; host: string; family: 'v4' | 'v6' }[] = [
+const dataCentres: readonly DataCentre[] = [
   { dc: 1, name: 'dc1', host: '149.154.175.50', family: 'v4' },
   { dc: 2, name: 'dc2', host: '149.154.167.51', family: 'v4' },
   { dc: 2, name: 'dc2b', host: '95.161.76.100', family: 'v4' },
@@ -23,10 +27,26 @@ const dataCentres: readonly { dc: number; name: string; host: string; family: 'v
   { dc: 5, name: 'dc5', host: '2001:b28:f23f:f005::a', family: 'v6' },
 ]
 
+/** Addresses the servers have handed out to clients since: other ones of a data centre, and those for media alone. */
+const others = {
+  1: ['149.154.175.52', '149.154.175.53', '149.154.175.56'],
+  2: ['149.154.167.41', '149.154.167.50'],
+  5: ['91.108.56.130', '91.108.56.179', '91.108.56.191'],
+} as const
+const media: readonly [dc: number, host: string, family: Family][] = [
+  [1, '149.154.175.211', 'v4'],
+  [2, '149.154.167.222', 'v4'],
+  [2, '149.154.167.35', 'v4'],
+  [2, '149.154.167.151', 'v4'],
+  [4, '149.154.166.120', 'v4'],
+  [4, '149.154.164.250', 'v4'],
+  [4, '149.154.167.43', 'v4'],
+  [2, '2001:67c:4e8:f002::b', 'v6'],
+  [4, '2001:67c:4e8:f004::b', 'v6'],
+]
+
 /** TDLib tries all three on every data centre. */
 const ports = [443, 80, 5222] as const
-
-type DataCentre = (typeof dataCentres)[number]
 
 const base = ({ dc, name, host, family }: DataCentre, port: number, way: string) => ({
   ...ordinary,
@@ -36,7 +56,7 @@ const base = ({ dc, name, host, family }: DataCentre, port: number, way: string)
   port,
   family,
   dc: `${dc}`,
-  source: addressesSource,
+  source: builtIn,
 })
 
 const mtproto = (place: DataCentre, port: number, transport: 'intermediate' | 'obfuscated2'): TargetOf<'mtproto'> => ({
@@ -45,6 +65,21 @@ const mtproto = (place: DataCentre, port: number, transport: 'intermediate' | 'o
   healthy: 'resPQ with our nonce and the production key, or a four-byte transport error.',
   kind: 'mtproto',
   ask: { transport, dc: place.dc, keys: [PRODUCTION_KEY] },
+})
+
+const live = (dc: number, host: string, family: Family, part = ''): TargetOf<'mtproto'> => ({
+  ...mtproto({ dc, name: `dc${dc}${part}-${host.split(/[.:]/).at(-1)}`, host, family }, 443, 'obfuscated2'),
+  ...thirdParty,
+  ...diagnosis,
+  source: handedOut,
+})
+
+/** Media connections name their data centre with a minus (reference endpoints.md §1.3). */
+const mediaOnly = ([dc, host, family]: (typeof media)[number]): TargetOf<'mtproto'> => ({
+  ...live(dc, host, family, '-media'),
+  feature: 'media',
+  decides: 'yes',
+  ask: { transport: 'obfuscated2', dc: -dc, keys: [PRODUCTION_KEY] },
 })
 
 /** What OONI's Telegram test asks (ts-020). A bare POST says nothing of MTProto, so it decides only where nothing deeper was measured. */
@@ -59,7 +94,7 @@ const post = (place: DataCentre, port: 443 | 80): TargetOf<'http'> => ({
 
 const v4 = dataCentres.filter(place => place.family === 'v4')
 
-const web = (host: string, source: string, more: Partial<Target> = {}) =>
+const web = (host: string, source: string, more: object = {}) =>
   https({
     id: `telegram.${host}`,
     feature: 'web',
@@ -67,10 +102,28 @@ const web = (host: string, source: string, more: Partial<Target> = {}) =>
     source,
     healthy: 'A page or a redirect, under a certificate for the name.',
     expect: { status: [200, 301, 302, 303, 304, 307, 308] },
-    ...(more as object),
+    ...more,
   })
 
-const websites = 'reference endpoints.md §1.2; OONI asks web.telegram.org only'
+const websites = 'citizenlab/test-lists:lists/global.csv; OONI asks web.telegram.org only'
+const postMedia = 'addresses in posts on t.me'
+const config = 'tdlib/td:td/telegram/ConfigManager.cpp'
+
+/** How a client that reaches no data centre finds new addresses. */
+const recovery = (host: string, path: string, healthy: string, expect: { status?: number[]; json?: string }) =>
+  https({
+    id: `telegram.recovery.${host}`,
+    feature: 'registration',
+    host,
+    path,
+    headers: { accept: 'application/dns-json' },
+    source: config,
+    ...diagnosis,
+    healthy,
+    expect,
+  })
+
+const txt = 'JSON with the two TXT parts of the configuration.'
 
 export const telegram: App = {
   id: 'telegram',
@@ -82,19 +135,24 @@ export const telegram: App = {
     ...dataCentres.flatMap(place => ports.map(port => mtproto(place, port, 'obfuscated2'))),
     ...v4.map(place => mtproto(place, 443, 'intermediate')),
     ...v4.flatMap(place => [post(place, 80), post(place, 443)]),
+    ...Object.entries(others).flatMap(([dc, hosts]) => hosts.map(host => live(Number(dc), host, 'v4'))),
+    ...media.map(mediaOnly),
     web('web.telegram.org', 'ooni/spec:nettests/ts-020-telegram.md'),
-    web('telegram.org', websites, { confidence: 'third-party' }),
-    web('core.telegram.org', websites, { confidence: 'third-party' }),
-    web('t.me', websites, { confidence: 'third-party' }),
-    web('telegram.me', websites, { confidence: 'third-party' }),
+    web('telegram.org', websites, { ...thirdParty, ...diagnosis }),
+    web('core.telegram.org', websites, { ...thirdParty, ...diagnosis }),
+    web('t.me', websites, { method: 'HEAD', ...thirdParty }),
+    web('telegram.me', websites, { ...thirdParty, ...diagnosis }),
+    web('telegra.ph', websites, { method: 'HEAD', ...thirdParty, ...diagnosis }),
+    innocuousName({ id: 'telegram.web.telegram.org.name', feature: 'web', host: 'web.telegram.org', source: websites }),
+    ...names('telegram', 'web', ['web.telegram.org', 't.me']),
     https({
       id: 'telegram.api.telegram.org',
       feature: 'web',
       host: 'api.telegram.org',
       path: '/bot0:x/getMe',
-      source: 'reference endpoints.md §1.2',
-      confidence: 'third-party',
-      decides: 'no',
+      source: 'core.telegram.org/bots/api',
+      ...thirdParty,
+      ...diagnosis,
       healthy: 'JSON with ok:false, status 401 or 404.',
       expect: { status: [401, 404], json: 'ok' },
     }),
@@ -107,27 +165,28 @@ export const telegram: App = {
       healthy: 'Any HTTP answer under a certificate for the name.',
     }),
     ...['cdn1.telesco.pe', 'cdn4.telesco.pe', 'cdn5.telesco.pe'].map(host =>
-      https({
-        id: `telegram.${host}`,
-        feature: 'media',
-        host,
-        source: 'reference endpoints.md §1.2',
-        confidence: 'third-party',
-        healthy: 'Any HTTP answer under a certificate for the name.',
-      }),
+      anyAnswer({ id: `telegram.${host}`, feature: 'media', host, source: postMedia, ...thirdParty, ...diagnosis }),
     ),
-    ...(['dns.google', 'mozilla.cloudflare-dns.com'] as const).map(host =>
-      https({
-        id: `telegram.recovery.${host}`,
-        feature: 'registration',
-        host,
-        path: host === 'dns.google' ? '/resolve?name=apv3.stel.com&type=TXT' : '/dns-query?name=apv3.stel.com&type=TXT',
-        headers: { accept: 'application/dns-json' },
-        source: 'tdlib/td:td/telegram/ConfigManager.cpp',
-        decides: 'no',
-        healthy: 'JSON with the two TXT parts of the configuration.',
-        expect: { status: [200], json: 'Answer' },
-      }),
+    anyAnswer({
+      id: 'telegram.cdn-telegram.org',
+      feature: 'media',
+      host: 'cdn-telegram.org',
+      source: postMedia,
+      ...experimental,
+    }),
+    recovery('dns.google', '/resolve?name=apv3.stel.com&type=TXT', txt, { status: [200], json: 'Answer' }),
+    recovery('mozilla.cloudflare-dns.com', '/dns-query?name=apv3.stel.com&type=TXT', txt, {
+      status: [200],
+      json: 'Answer',
+    }),
+    recovery('reserve-5a846.firebaseio.com', '/ipconfigv3.json', 'A signed configuration, as a JSON string.', {
+      status: [200],
+    }),
+    recovery(
+      'firebaseremoteconfig.googleapis.com',
+      '/',
+      'Any HTTP status: the request with a key is the app’s own.',
+      {},
     ),
   ],
 }

@@ -15,12 +15,7 @@ const fixtures = process.env['PEYK_FIXTURES'] ?? join(root, '../shared/data')
 const dataset = join(fixtures, 'policy-events.json')
 const reference = join(fixtures, 'policy-event.schema.json')
 
-/** Slugs of the catalogue, with those whose probes are still to come. */
-const catalogue = [
-  ...apps.map(app => app.id),
-  ...`telegram-x instagram wechat line kakaotalk kik vk viber imo discord matrix threema wire session snapchat soroush bale
-    eitaa rubika gap igap max zalo skype wispi apple-app-store google-play`.split(/\s+/),
-]
+const catalogue = apps.map(app => app.id)
 
 const events = loadEvents()
 const files = readdirSync(folder).filter(name => name.endsWith('.json'))

@@ -1,0 +1,31 @@
+import type { App } from '../app.ts'
+import { anyAnswer, https, innocuousName, names } from './defaults.ts'
+
+const gateway = 'discord/discord-api-docs:developers/events/gateway.mdx'
+
+export const discord: App = {
+  id: 'discord',
+  name: { en: 'Discord', fa: 'دیسکورد' },
+  home: null,
+  status: 'measured',
+  stores: { apple: 985746746, google: 'com.discord' },
+  targets: [
+    https({
+      id: 'discord.api',
+      feature: 'text',
+      host: 'discord.com',
+      path: '/api/v10/gateway',
+      source: gateway,
+      healthy: 'JSON with the url of the gateway; no account needed.',
+      expect: { status: [200], json: 'url' },
+    }),
+    innocuousName({ id: 'discord.gateway.name', feature: 'text', host: 'gateway.discord.gg', source: gateway }),
+    ...names('discord', 'text', ['gateway.discord.gg', 'discord.com']),
+    anyAnswer({
+      id: 'discord.cdn.discordapp.com',
+      feature: 'media',
+      host: 'cdn.discordapp.com',
+      source: 'discord/discord-api-docs:developers/reference.mdx',
+    }),
+  ],
+}

@@ -1,0 +1,37 @@
+import type { App } from '../app.ts'
+import { anyAnswer, diagnosis, https, thirdParty, tls } from './defaults.ts'
+
+export const wire: App = {
+  id: 'wire',
+  name: { en: 'Wire', fa: 'وایر' },
+  home: null,
+  status: 'measured',
+  stores: { apple: 930944768, google: 'com.wire' },
+  targets: [
+    https({
+      id: 'wire.api-version',
+      feature: 'text',
+      host: 'prod-nginz-https.wire.com',
+      path: '/api-version',
+      source: 'wireapp/wire-server:docs/src/developer/developer/api-versioning.md',
+      healthy: 'JSON with the supported versions; no account needed.',
+      expect: { status: [200], json: 'supported' },
+    }),
+    tls({
+      id: 'wire.prod-nginz-ssl.wire.com.tls',
+      feature: 'text',
+      host: 'prod-nginz-ssl.wire.com',
+      alpn: ['http/1.1'],
+      source: 'wireapp/wire-server:docs/src/understand/associate/deeplink.md',
+      ...diagnosis,
+    }),
+    anyAnswer({
+      id: 'wire.app.wire.com',
+      feature: 'web',
+      host: 'app.wire.com',
+      source: 'citizenlab/test-lists:lists/global.csv',
+      ...thirdParty,
+      ...diagnosis,
+    }),
+  ],
+}
