@@ -18,7 +18,7 @@ import { hmac, type Secrets } from './secrets.ts'
 import { toRow } from './store/rows.ts'
 
 /** Older than this at arrival, a measurement is late: the live counters leave it out, nothing corroborates it. */
-export const FRESH_SECONDS = 3_600
+const FRESH_SECONDS = 3_600
 /** Batches remembered as stored, so that one sent again after a lost receipt costs nothing. */
 const MOST_REMEMBERED = 50_000
 

@@ -4,7 +4,7 @@ import { Problem } from './problem.ts'
 
 export type Role = 'vantage' | 'control' | 'operator'
 /** admitted: as its role says. quarantined: its rows are kept and count for nothing. revoked: it may not report. */
-export type Standing = 'admitted' | 'quarantined' | 'revoked'
+type Standing = 'admitted' | 'quarantined' | 'revoked'
 
 /** What is known of an agent; its key is the thumbprint (RFC 7638) of its public key. */
 export type Agent = { role: Role; standing: Standing; enrolled: number; entry: 'invited' | 'open' | 'granted' }
@@ -13,7 +13,7 @@ export type Agent = { role: Role; standing: Standing; enrolled: number; entry: '
 type Invite = { role: Role; expires: number; used: boolean }
 
 /** Anybody's key counts for nothing at first: old identities cost an attacker time (reference detection.md §5.6). */
-export const OPEN_ENROLMENT_AGEING_SECONDS = 14 * 86_400
+const OPEN_ENROLMENT_AGEING_SECONDS = 14 * 86_400
 
 export const INVITE_SECONDS = 30 * 86_400
 

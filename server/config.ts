@@ -5,7 +5,7 @@ import { resolve } from 'node:path'
  * Every setting of the server, read once from the environment. A setting that is wrong stops the program: the message
  * names the setting, what it holds and what it must be. The exit code is then CONFIG_EXIT (docs/server.md).
  */
-export const CONFIG_EXIT = 2
+const CONFIG_EXIT = 2
 
 /** A setting that is wrong; `message` has one line for each. */
 export class ConfigError extends Error {
@@ -152,7 +152,7 @@ export const settings = {
   },
 } as const satisfies Record<string, Setting<unknown>>
 
-export type SettingName = keyof typeof settings
+type SettingName = keyof typeof settings
 export type Config = { readonly [N in SettingName]: ReturnType<(typeof settings)[N]['parse']> }
 
 /** Reads and validates every setting; an empty one counts as unset. */

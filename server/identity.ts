@@ -11,8 +11,8 @@ import { Problem } from './problem.ts'
  * What a route asks of a request; every route names one (`config.right`) or the server does not start.
  * anyone: nothing. key: a proof by any key. agent: a proof by the key of an enrolled agent. admin: the operator's token.
  */
-export const rights = ['anyone', 'key', 'agent', 'admin'] as const
-export type Right = (typeof rights)[number]
+const rights = ['anyone', 'key', 'agent', 'admin'] as const
+type Right = (typeof rights)[number]
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -34,7 +34,7 @@ export const PublicKey = Type.Object(
 )
 
 /** Payload of a proof, a compact JWS with header {alg: EdDSA, typ: peyk-proof, jwk}. */
-export const Proof = Type.Object(
+const Proof = Type.Object(
   {
     method: Type.String({ maxLength: 10 }),
     path: Type.String({ maxLength: 500 }),

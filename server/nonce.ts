@@ -3,7 +3,7 @@ import { Problem } from './problem.ts'
 import { hmac } from './secrets.ts'
 
 /** Seconds a nonce may be used: long enough for a slow line, short enough that what must be remembered stays small. */
-export const NONCE_SECONDS = 300
+const NONCE_SECONDS = 300
 /** Most used nonces remembered at a time, about 100 MB; beyond it reports wait (503) rather than be open to replay. */
 const MOST_USED = 1_000_000
 

@@ -3,7 +3,7 @@ import type { Report } from '../measurement/report.ts'
 import { Refusal } from './batch.ts'
 
 /** A measurement may lie this far ahead of its arrival: what clocks and roundings explain, no more. */
-export const MOST_AHEAD_SECONDS = 600
+const MOST_AHEAD_SECONDS = 600
 /** A spool holds weeks; a correction that would place a row further back is not believed. */
 const SPOOL_SECONDS = 60 * 86_400
 /** Clocks that agree within this are the same clock, so what it said before this boot is corrected too. */

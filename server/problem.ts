@@ -1,7 +1,7 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 
 /** Every kind of problem a request can meet: its status and what it means (RFC 9457 `type` is `urn:peyk:problem:<name>`). */
-export const problems = {
+const problems = {
   'bad-request': { status: 400, title: 'The request is not as it must be' },
   'bad-signature': { status: 401, title: 'The proof is missing or does not hold' },
   'bad-nonce': { status: 401, title: 'The nonce is not ours, expired, or was used before' },
@@ -48,7 +48,7 @@ const kindOf = (error: Partial<FastifyError>): ProblemName => {
 }
 
 /** Any error as a problem. Messages of others may repeat input or hold internals, so theirs are not passed on. */
-export const toProblem = (error: unknown): Problem => {
+const toProblem = (error: unknown): Problem => {
   if (error instanceof Problem) return error
   const known = error as Partial<FastifyError>
   const [first] = known.validation ?? []

@@ -42,7 +42,7 @@ export type ServerParts = {
 }
 
 /** What answers may use of the server. */
-export type Shared = { config: Config; store: Store; facts: Facts; locate: Locate; meter: Meter; log: Logger }
+type Shared = { config: Config; store: Store; facts: Facts; locate: Locate; meter: Meter; log: Logger }
 
 export type Server = { url: string; metricsUrl: string; routes: RouteLine[]; shared: Shared; close(): Promise<void> }
 

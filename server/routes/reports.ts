@@ -12,7 +12,7 @@ import { type Held, Room } from '../room.ts'
 import { bytesAsSent } from './agents.ts'
 
 /** A report unpacked may be this large: 5,000 measurements with every series full. */
-export const MAX_UNPACKED_BYTES = 32 * 2 ** 20
+const MAX_UNPACKED_BYTES = 32 * 2 ** 20
 /** All reports under way together, unpacked; beyond it agents are told to come again. */
 const ROOM_BYTES = 256 * 2 ** 20
 
