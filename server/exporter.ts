@@ -25,8 +25,8 @@ export type PresentState = () =>
   | { [N in GaugeName]?: readonly Sample<N>[] }
   | Promise<{ [N in GaugeName]?: readonly Sample<N>[] }>
 
-/** A live family folds what is new when this much of its cap is used: the rest is room for what it folds into. */
-const FOLD_AT = 0.85
+/** Shares of its cap that a live family gives to series of their own, to folded ones, and to what even these leave over. */
+const SHARES = [0.85, 0.97, 1] as const
 /** What a label becomes when its series is folded; other labels stay. */
 const folded: Record<string, string> = {
   asn: '0',
@@ -52,6 +52,11 @@ const fold = (labels: Record<string, string>): Record<string, string> =>
   'asn' in labels
     ? { ...labels, asn: '0' }
     : Object.fromEntries(Object.entries(labels).map(([name, value]) => [name, folded[name] ?? value]))
+
+/** What is left over when folding does not suffice: all but how it went. */
+const left: Record<string, string> = { app: 'other', kind: 'other' }
+const leave = (labels: Record<string, string>): Record<string, string> =>
+  Object.fromEntries(Object.entries(fold(labels)).map(([name, value]) => [name, left[name] ?? value]))
 
 /** Every metric of the server, on a registry of its own; the only code that knows the client library. */
 export class Exporter implements Meter {
@@ -128,16 +133,16 @@ export class Exporter implements Meter {
     const key = keyOf(metric, labels)
     if (seen.has(key)) return labels
     const room = Math.floor(metric.cap / perSeries)
-    if (seen.size < (metric.labels.some(label => label in folded) ? Math.ceil(room * FOLD_AT) : room)) {
-      seen.add(key)
-      return labels
+    const foldable = metric.labels.some(label => label in folded || label in left)
+    for (const [level, as] of [labels, fold(labels), leave(labels)].entries()) {
+      const own = level === 0 ? key : keyOf(metric, as)
+      if (level > 0 && own === key) continue
+      if (!seen.has(own) && seen.size >= (foldable ? Math.ceil(room * SHARES[level]!) : room)) continue
+      seen.add(own)
+      if (level > 0 && family.folded.size < MOST_FOLDED) family.folded.add(key)
+      return as
     }
-    if (family.folded.size < MOST_FOLDED) family.folded.add(key)
-    const wider = fold(labels)
-    const widerKey = keyOf(metric, wider)
-    if (!seen.has(widerKey) && seen.size >= room) return null
-    seen.add(widerKey)
-    return wider
+    return null
   }
 
   /** Put a present-state family anew: countries first, then the networks with most agents; the rest is folded. */

@@ -1,7 +1,7 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 
 /** Every kind of problem a request can meet: its status and what it means (RFC 9457 `type` is `urn:peyk:problem:<name>`). */
-const problems = {
+export const problems = {
   'bad-request': { status: 400, title: 'The request is not as it must be' },
   'bad-signature': { status: 401, title: 'The proof is missing or does not hold' },
   'bad-nonce': { status: 401, title: 'The nonce is not ours, expired, or was used before' },
