@@ -33,15 +33,25 @@ export const judgeHello = (hello: Buffer, ours: KeyPair, cookie: Buffer, keys: r
   if (!clear.subarray(32).equals(cookie)) throw new Failed('threema_bad_cookie')
 }
 
-/** NaCl's `crypto_box_open`: X25519, HSalsa20, XSalsa20-Poly1305. Null where the box was not made with that key. */
+/** NaCl's `crypto_box_open`. Null where the box was not made with that key. */
 const openBox = (box: Buffer, nonce: Buffer, key: Buffer, ours: KeyPair): Buffer | null => {
-  const shared = agree(ours, key, 'threema_unknown_key')
-  const words = new Uint32Array(8)
-  const word = (bytes: Uint8Array): Uint32Array => new Uint32Array(Uint8Array.from(bytes).buffer)
-  hsalsa(word(Buffer.from('expand 32-byte k')), word(shared), new Uint32Array(4), words)
   try {
-    return Buffer.from(secretbox(new Uint8Array(words.buffer), nonce).open(box))
-  } catch {
+    return Buffer.from(secretbox(boxKey(ours, key), nonce).open(box))
+  } catch (error) {
+    if (error instanceof Failed) throw error
     return null
   }
+}
+
+/** The key two pairs share in a NaCl box: HSalsa20 of the X25519 secret under a nonce of zeros. */
+export const boxKey = (ours: KeyPair, theirs: Buffer): Uint8Array => {
+  const words = (bytes: Uint8Array): Uint32Array => new Uint32Array(Uint8Array.from(bytes).buffer)
+  const key = new Uint32Array(8)
+  hsalsa(
+    words(Buffer.from('expand 32-byte k')),
+    words(agree(ours, theirs, 'threema_unknown_key')),
+    new Uint32Array(4),
+    key,
+  )
+  return new Uint8Array(key.buffer)
 }

@@ -19,13 +19,15 @@ export type Datagrams = {
   closed(): boolean
 }
 
-/** Seconds after the first datagram at which it is sent again, as clients over UDP do: one lost packet says nothing. */
-const AGAIN = [1, 3]
+/** Seconds between one sending of a question and the next, as clients over UDP do it: one lost packet says nothing. */
+const AGAIN = [1, 2]
+/** Seconds waited for the true answer after a false one. */
+const AFTER_FALSE = 1
 
 /**
- * Send a question until it is answered; `count` notes how often it was sent, and the duration is that of the last one
- * sent, so that a lost packet does not read as a slow network. Datagrams that `judge` refuses with a name ending in
- * `_malformed` are passed over, since anyone can send one; they are the failure only where no true answer comes.
+ * Send a question until it is answered. The duration is that of the last one sent, so that a lost packet does not read as
+ * a slow network. Datagrams that `judge` refuses with a name ending in `_malformed` are passed over, since anyone can send
+ * one; they are the failure where no true answer follows.
  */
 export const askUntilAnswered = async <T>(
   peer: Datagrams,
@@ -33,29 +35,26 @@ export const askUntilAnswered = async <T>(
   note: Note,
   judge: (answer: Buffer) => T,
 ): Promise<T> => {
-  const began = peer.now()
-  let passedOver: Failed | null = null
-  for (const [sent, until] of [...AGAIN, Number.POSITIVE_INFINITY].entries()) {
+  let refused: Failed | null = null
+  for (const wait of [...AGAIN, undefined]) {
     const from = peer.now()
-    note.count = sent + 1
     peer.send(question)
     for (;;) {
-      const last = until === Number.POSITIVE_INFINITY
-      const answer = await peer.receive(
-        last && !passedOver ? undefined : Math.max(0, began + (last ? AGAIN.at(-1)! + 1 : until) - peer.now()),
-      )
+      const seconds = refused ? AFTER_FALSE : wait
+      const answer = await peer.receive(seconds === undefined ? undefined : Math.max(0, from + seconds - peer.now()))
       if (answer === null) break
       try {
         const value = judge(answer)
         note.duration = peer.now() - from
         return value
       } catch (error) {
-        if (!(error instanceof Failed) || !error.failure.endsWith('_malformed')) throw error
-        passedOver = error
+        if (!(error instanceof Failed && error.failure.endsWith('_malformed'))) throw error
+        refused = error
       }
     }
+    if (refused) throw refused
   }
-  throw passedOver ?? new Failed('generic_timeout_error')
+  throw new Failed('generic_timeout_error')
 }
 
 export const datagram = async <T>(

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import { calculateSignature, generateKeyPair, NoiseSession, verifySignature } from 'whatsapp-rust-bridge'
 import { Failed } from '../../probes/net/classify.ts'
 import { parseServerHello, verifyChain } from '../../probes/noise.ts'
-import { decode, encode, first } from '../../probes/wire/protobuf.ts'
+import { decode, encode } from '../../probes/wire/protobuf.ts'
 import { verifyXeddsa } from '../../probes/wire/xeddsa.ts'
 import { run } from '../probe-contract.ts'
 import { certificate, trust } from '../servers/certificates.ts'
@@ -108,9 +108,10 @@ test.each([true, false])('an independent client accepts the peer these tests sta
   const session = new NoiseSession(ours, prologue)
   const { ephemeral, encryptedKey, encryptedPayload } = parseServerHello(whatsApp.answer(prologue, ours))
   // It decrypts key and certificate (the tags must fit its own transcript) and gives the chain back.
-  const read = () => Buffer.from(session.processHandshakeInit(ephemeral, encryptedKey, encryptedPayload, privKey))
+  const read = () =>
+    decode(Buffer.from(session.processHandshakeInit(ephemeral, encryptedKey, encryptedPayload, privKey)))
   if (garbled) expect(read).toThrow()
-  else expect([1, 2].map(field => first(decode(read()), field))).not.toContain(undefined)
+  else expect([...read().keys()]).toEqual([1, 2])
   session.free()
 })
 

@@ -1,5 +1,5 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -29,6 +29,8 @@ export const debianPeer = async ({
   args,
 }: Setup): Promise<{ port: number } & AsyncDisposable> => {
   const folder = mkdtempSync(join(tmpdir(), 'peyk-peer-'))
+  // Servers started by root give up their rights before they read their files.
+  chmodSync(folder, 0o777)
   const port = await closedPort()
   for (const [name, text] of Object.entries(files({ folder, port }))) writeFileSync(join(folder, name), text)
   const env = { ...process.env, PATH: `${process.env['PATH']}:/usr/sbin:/sbin` }
