@@ -10,13 +10,16 @@ import { privateFolder } from './files.ts'
 import { openIdentity } from './identity.ts'
 import { holdFolder } from './lock.ts'
 import { Gauges, serveMetrics } from './metrics.ts'
+import { openOperator } from './operator.ts'
 import { Reporter } from './reporter.ts'
 import { type Made, make } from './run.ts'
 import { type Planned, Schedule } from './schedule.ts'
 import { scrub } from './scrub.ts'
+import { sealTo } from './seal.ts'
 import { type DropReason, openSpool } from './spool.ts'
-import { direct, type Way } from './transport.ts'
+import type { Way } from './transport.ts'
 import { familiesHere, networkNow, vantageFinder } from './vantage.ts'
+import { inTurn } from './ways.ts'
 
 const SOFTWARE = `peyk/${manifest.version}`
 
@@ -59,22 +62,26 @@ const openParts = async ({ config, clock = systemClock, log = toStderr, ...optio
   const boot = bootName(identity.keyed)
   const keeper = await openCatalogue(join(folder, 'catalogue.jose'), config.releaseKey, config.loopback)
   const budget = await openBudget(join(folder, 'budget.json'), config.profile.bytesPerDay, clock, boot)
+  const operatorFile = join(folder, 'operator.jose')
+  const operator = config.operatorKey && (await openOperator(operatorFile, config.operatorKey, config.loopback))
+  // With an operator's key, nothing is written before there is something to seal to (`Agent.ready`).
+  const seal = operator ? { seal: sealTo(() => operator.current()!.sealing) } : {}
   const spool = await openSpool(join(folder, 'spool'), {
-    ...config.spool,
-    flushSeconds: FLUSH_SECONDS,
-    mono: clock.mono,
+    ...{ ...config.spool, ...seal, flushSeconds: FLUSH_SECONDS, mono: clock.mono },
   })
-  const way = options.way ?? direct(config.server)
+  const servers = () => operator?.current()?.servers ?? [config.server]
+  const way = options.way ?? inTurn({ servers, routes: config.routes, clock })
   const gauges = new Gauges()
   const { profile, unusual, loopback, apps } = config
   const consent = { unusual, loopback, apps }
   const schedule = new Schedule(
-    { profile, budget, consent, ...(budget.lastSaved === null ? {} : { lastActive: budget.lastSaved }) },
+    { profile, budget, consent, ...(budget.lastActive === null ? {} : { lastActive: budget.lastActive }) },
     clock.mono(),
   )
   const network = options.network ?? networkNow
   const vantage = vantageFinder(config.vantage)
-  return { config, clock, log, release, identity, boot, keeper, budget, spool, way, gauges, schedule, network, vantage }
+  const kept = { identity, boot, keeper, operator, budget, spool, schedule }
+  return { ...kept, config, clock, log, release, way, gauges, network, vantage }
 }
 
 const toStderr = (line: string): void => void process.stderr.write(`peyk agent: ${line}\n`)
@@ -105,11 +112,14 @@ class Agent {
   private line: 'unknown' | 'up' | 'down' = 'unknown'
   private last: object | null = null
   private onNetwork: string
+  /** When something was last measured (`mono`). */
+  private active: number | null
 
   constructor(parts: Parts, options: AgentOptions) {
     this.parts = parts
     this.measure = options.measure
     this.onNetwork = parts.network()
+    this.active = parts.budget.lastActive
     const { config, clock, schedule, gauges } = parts
     const local = /^(127\.|localhost$|\[::1\]$)/.test(config.server.hostname)
     this.reporter = new Reporter({
@@ -122,6 +132,7 @@ class Agent {
       backoff: options.backoff ?? (local ? { first: 1, most: 60 } : BACKOFF),
       charge: bytes => local || parts.budget.charge(bytes),
       onCatalogue: catalogue => this.adopt(catalogue),
+      onOperator: () => this.wake?.(),
       onRequests: (targets, expires) => {
         schedule.request(targets, expires, clock.mono())
         this.wake?.()
@@ -147,7 +158,7 @@ class Agent {
     log(
       `key ${identity.thumbprint.slice(0, 8)}…, reports to ${config.server.host}, ${config.profile.bytesPerDay / 1e6} MB a day`,
     )
-    if (!this.parts.keeper.current()) log('no catalogue yet: nothing is measured until the server gives one')
+    if (!this.ready()) log('nothing is measured until the server has given the signed catalogue')
     const work = [this.measureUntil(signal), this.reporter.run(signal)].map(part =>
       part.catch(error => {
         this.abort.abort()
@@ -169,7 +180,7 @@ class Agent {
   private async close(): Promise<void> {
     const { spool, budget, way, release } = this.parts
     await spool.close()
-    await budget.save()
+    await budget.save(this.active)
     await way.close()
     await release()
   }
@@ -184,10 +195,16 @@ class Agent {
     this.wake?.()
   }
 
+  /** There is a catalogue, and where an operator is trusted, a key to seal to. */
+  private ready(): boolean {
+    const { keeper, operator } = this.parts
+    return keeper.current() !== null && (operator === null || operator.current() !== null)
+  }
+
   private async measureUntil(signal: AbortSignal): Promise<void> {
     const { schedule, clock } = this.parts
     while (!signal.aborted) {
-      const wait = schedule.nextRound() - clock.mono()
+      const wait = this.ready() ? schedule.nextRound() - clock.mono() : 60
       if (wait <= 0) await this.round(signal)
       else await this.pause(Math.min(wait, 60))
     }
@@ -220,7 +237,7 @@ class Agent {
     }
     await Promise.all(Array.from({ length: config.profile.concurrency }, worker))
     await spool.flush()
-    await budget.save()
+    await budget.save(this.active)
     this.rounds++
     this.last = { at: new Date(clock.wall() * 1000).toISOString(), ...tally, skipped }
     if (!signal.aborted) this.tellLine(tally)
@@ -245,7 +262,8 @@ class Agent {
           catalogue,
           signal,
         })
-    schedule.ended(planned, clock.mono(), made.connected, made.bytes)
+    this.active = clock.mono()
+    schedule.ended(planned, this.active, made.connected, made.bytes)
     if (made.kind === 'measured') {
       const { answered, counts } = outcome(planned.target.kind, made.measurement.steps)
       tally.measured++

@@ -19,9 +19,9 @@ export interface Budget {
   charge(bytes: number): void
   /** Bytes that can be granted now; negative while in debt. */
   left(): number
-  /** Keeps it over a restart; `lastSaved` is then when that was (`mono`), where it was in this boot. */
-  save(): Promise<void>
-  readonly lastSaved: number | null
+  /** Keeps it over a restart, and when the agent last measured (`mono`), which is `lastActive` afterwards within the same boot. */
+  save(active: number | null): Promise<void>
+  readonly lastActive: number | null
 }
 
 /** What the headers of IP, TCP and UDP and retransmissions add (reference detection.md §5.1). */
@@ -43,7 +43,7 @@ const BURST = 1 / 12
 
 export class Bucket implements Budget {
   readonly perDay: number
-  lastSaved: number | null = null
+  lastActive: number | null = null
   private readonly mono: () => number
   private tokens: number
   private at: number
@@ -77,10 +77,10 @@ export class Bucket implements Budget {
     this.tokens = this.left() - bytes
   }
 
-  async save(): Promise<void> {}
+  async save(_active: number | null): Promise<void> {}
 }
 
-type Kept = { tokens: number; wall: number; mono: number; boot: string }
+type Kept = { tokens: number; wall: number; mono: number; boot: string; active: number | null }
 
 const isKept = (value: unknown): value is Kept => {
   const kept = value as Partial<Kept> | null
@@ -96,9 +96,9 @@ export const openBudget = async (file: string, perDay: number, clock: Clock, boo
   const away = kept ? (kept.boot === boot ? clock.mono() - kept.mono : clock.wall() - kept.wall) : 0
   const flowed = (Math.max(0, away) * perDay * (1 - BURST)) / DAY
   const bucket = new Bucket(perDay, clock.mono, kept ? kept.tokens + flowed : undefined)
-  bucket.lastSaved = kept?.boot === boot && kept.mono <= clock.mono() ? kept.mono : null
-  bucket.save = async () => {
-    const now: Kept = { tokens: Math.round(bucket.left()), wall: clock.wall(), mono: clock.mono(), boot }
+  bucket.lastActive = kept?.boot === boot ? kept.active : null
+  bucket.save = async active => {
+    const now: Kept = { tokens: Math.round(bucket.left()), wall: clock.wall(), mono: clock.mono(), boot, active }
     // Renamed whole but not synced: what a power loss takes is a minute's worth at most, and flash lives longer.
     await writeFile(`${file}.new`, JSON.stringify(now), { mode: FILE_MODE })
       .then(() => rename(`${file}.new`, file))

@@ -2,6 +2,7 @@ import { join, resolve } from 'node:path'
 import type { PublicKey } from './identity.ts'
 import { isPublicKey, publicHalf } from './identity.ts'
 import { type Profile, type ProfileName, profiles } from './profiles.ts'
+import type { Route } from './transport.ts'
 
 /** A setting that is wrong; `message` has a line for each. The exit code is then 2 (docs/agent.md). */
 export class SettingsError extends Error {
@@ -52,14 +53,29 @@ const vantage = (value: string): { country: string; asn: number } => {
     : fail('must be a country and a network number, like KE:33771')
 }
 
-const publicKey = (value: string): PublicKey => {
-  let key: unknown = value.startsWith('{') ? null : { kty: 'OKP', crv: 'Ed25519', x: value }
-  try {
-    key ??= JSON.parse(value)
-  } catch {}
-  return isPublicKey(key)
-    ? publicHalf(key)
-    : fail('must be the release key’s public half: a JWK, or its x (43 letters)')
+const publicKey =
+  (whose: string) =>
+  (value: string): PublicKey => {
+    let key: unknown = value.startsWith('{') ? null : { kty: 'OKP', crv: 'Ed25519', x: value }
+    try {
+      key ??= JSON.parse(value)
+    } catch {}
+    return isPublicKey(key)
+      ? publicHalf(key)
+      : fail(`must be the ${whose} key’s public half: a JWK, or its x (43 letters)`)
+  }
+
+/** Where HTTPS_PROXY is unset, the system's way is the direct one. */
+const route = (value: string): Route => {
+  if (value === 'direct') return 'direct'
+  const url = value === 'system' ? (process.env['HTTPS_PROXY'] ?? process.env['https_proxy'] ?? '') : value
+  if (value === 'system' && url === '') return 'direct'
+  const parsed = URL.canParse(url) ? new URL(url) : null
+  return parsed && /^(https?|socks5):$/.test(parsed.protocol) && parsed.hostname
+    ? parsed
+    : fail(
+        'must be direct, system, or proxies like http://127.0.0.1:8080 or socks5://127.0.0.1:9050, separated by commas',
+      )
 }
 
 const ids = (value: string): readonly string[] => {
@@ -83,7 +99,17 @@ export const settings = {
   PEYK_RELEASE_KEY: {
     default: '',
     text: 'Public key (JWK, or its x) that signs the catalogue.',
-    parse: orNull(publicKey),
+    parse: orNull(publicKey('release')),
+  },
+  PEYK_OPERATOR_KEY: {
+    default: '',
+    text: 'Public key of the server’s operator: measurements are then sealed to the server on this disk, and its other addresses are known.',
+    parse: orNull(publicKey('operator')),
+  },
+  PEYK_ROUTES: {
+    default: 'direct',
+    text: 'Ways to the server, tried in this order: direct, http://HOST:PORT, https://HOST:PORT, socks5://HOST:PORT (Tor: 9050), system (HTTPS_PROXY).',
+    parse: value => value.split(',').map(part => route(part.trim())),
   },
   PEYK_CODE: {
     default: '',
@@ -121,6 +147,9 @@ export type AgentConfig = {
   folder: string
   server: URL
   releaseKey: PublicKey
+  /** With it, what is kept is sealed, and the operator's document names the servers. */
+  operatorKey: PublicKey | null
+  routes: readonly Route[]
   code: string | null
   profile: Profile
   vantage: { country: string; asn: number } | null
@@ -134,13 +163,16 @@ export type AgentConfig = {
 
 const isLocal = ({ hostname }: URL): boolean => /^(127\.|localhost$|\[::1\]$)/.test(hostname)
 
+/** Not shown where they are wrong: a code, and passwords of proxies. */
+const secret = new Set(['PEYK_CODE', 'PEYK_ROUTES'])
+
 const readAll = (env: Record<string, string | undefined>, wrong: string[]): Read => {
   const entries = Object.entries(settings).map(([name, { default: fallback, parse }]) => {
     const value = env[name] || fallback
     try {
       return [name, parse(value)]
     } catch (error) {
-      const said = name === 'PEYK_CODE' ? '' : `; it is ${JSON.stringify(value)}`
+      const said = secret.has(name) ? '' : `; it is ${JSON.stringify(value)}`
       wrong.push(`${name} ${(error as Error).message}${said}.`)
       return [name, null]
     }
@@ -180,6 +212,8 @@ export const readConfig = (
     folder: join(read.PEYK_DATA, 'agent'),
     server: read.PEYK_SERVER,
     releaseKey: key,
+    operatorKey: read.PEYK_OPERATOR_KEY,
+    routes: read.PEYK_ROUTES,
     code: read.PEYK_CODE,
     profile: profiles[read.PEYK_PROFILE],
     vantage: read.PEYK_VANTAGE,

@@ -3,10 +3,13 @@ import { gzip } from 'node:zlib'
 import { Type } from 'typebox'
 import { Value } from 'typebox/value'
 import { type Batch, MAX_REPORT_BYTES, Receipt, type Report } from '../../measurement/report.ts'
-import { type Catalogue, CatalogueRefused, type Keeper } from './catalogue.ts'
+import type { Catalogue } from './catalogue.ts'
 import type { Clock } from './clock.ts'
+import type { Keeper } from './document.ts'
 import { readJson, writeDurably } from './files.ts'
 import type { Identity } from './identity.ts'
+import type { Operator } from './operator.ts'
+import { Refresh } from './refresh.ts'
 import type { Role } from './schedule.ts'
 import { scrub } from './scrub.ts'
 import type { Spool } from './spool.ts'
@@ -21,7 +24,9 @@ export type ReporterOptions = {
   server: URL
   identity: Identity
   spool: Spool
-  keeper: Keeper
+  keeper: Keeper<Catalogue>
+  /** The operator's document, where one is asked for. */
+  operator: Keeper<Operator> | null
   clock: Clock
   boot: string
   software: string
@@ -34,6 +39,7 @@ export type ReporterOptions = {
   backoff: { first: number; most: number }
   charge(bytes: number): void
   onCatalogue(catalogue: Catalogue): void
+  onOperator(): void
   onRequests(targets: readonly string[], expires: number): void
   onOutcome(outcome: DeliveryOutcome): void
   log(line: string): void
@@ -43,14 +49,14 @@ const Enrolled = Type.Object({ role: Type.Enum(['vantage', 'control', 'operator'
 const Nonce = Type.Object({ nonce: Type.String({ minLength: 1, maxLength: 500 }), expires: Type.Number() })
 
 /** Most bytes of the server's answers. */
-const LIMIT = { small: 16_384, receipt: 2 ** 20, catalogue: 8 * 2 ** 20 }
+const LIMIT = { small: 16_384, receipt: 2 ** 20 }
 /** A report begins small and grows while the line carries it; batch bytes before compression. */
 const SIZE = { least: 32_768, first: 2 ** 18, most: MAX_REPORT_BYTES / 2 }
 const MAX_BATCHES = 100
+/** Seconds between two looks at the operator's document. */
+const OPERATOR_EVERY = 86_400
 /** Seconds a nonce that came with an answer is good for; servers give five minutes. */
 const SPARE_SECONDS = 200
-/** Seconds until a catalogue that was refused, or did not come, is asked for again. */
-const CATALOGUE_PAUSE = { first: 60, most: 6 * 3_600 }
 
 const compress = promisify(gzip)
 
@@ -100,7 +106,8 @@ export class Reporter {
   private spare: { nonce: string; until: number } | null = null
   private failures = 0
   private waitAfter = 0
-  private catalogue = { at: 0, pause: CATALOGUE_PAUSE.first, wanted: 0, etag: '' }
+  private readonly catalogue: Refresh<Catalogue>
+  private readonly operator: Refresh<Operator> | null
   private wake: (() => void) | null = null
   private delivered = 0
   private reports = 0
@@ -110,6 +117,26 @@ export class Reporter {
 
   constructor(options: ReporterOptions) {
     this.options = options
+    const { way, clock, keeper, operator, onCatalogue, onOperator, log } = options
+    const onRefused = (reason: string) => {
+      if (reason !== this.refusal) log(`not taken: ${reason}`)
+      this.refusal = reason
+    }
+    const common = { way, clock, onRefused }
+    const names = { name: 'catalogue', path: '/v1/catalogue' }
+    this.catalogue = new Refresh({ ...common, ...names, keeper, every: null, onNew: onCatalogue })
+    this.operator =
+      operator &&
+      new Refresh({
+        ...common,
+        ...{
+          name: 'operator’s document',
+          path: '/v1/operator',
+          keeper: operator,
+          every: OPERATOR_EVERY,
+          onNew: onOperator,
+        },
+      })
   }
 
   role(): Role {
@@ -164,7 +191,8 @@ export class Reporter {
   /** One attempt; true where more waits to be sent at once. */
   private async attempt(signal: AbortSignal): Promise<boolean> {
     try {
-      await this.refreshCatalogue(signal)
+      await this.operator?.now(signal)
+      await this.catalogue.now(signal)
       const batches = await this.options.spool.peek(this.most, this.size, this.passedOver)
       if (this.enrolment === null) await this.enrol(signal)
       if (batches.length) await this.deliver(batches, signal)
@@ -258,7 +286,7 @@ export class Reporter {
   }
 
   private async receipted(batches: readonly Batch[], receipt: Receipt): Promise<void> {
-    const { spool, clock, keeper } = this.options
+    const { spool, clock } = this.options
     const sent = new Map(batches.map(batch => [batch.id, batch]))
     let refused = false
     for (const one of receipt.receipts) {
@@ -281,7 +309,7 @@ export class Reporter {
     this.size = Math.min(SIZE.most, this.size * 2)
     this.most = MAX_BATCHES
     this.clockOff = Math.round(clock.wall() - receipt.now)
-    if (receipt.catalogue > (keeper.current()?.version ?? 0)) this.catalogue.wanted = receipt.catalogue
+    this.catalogue.newest(receipt.catalogue)
     // Lifetimes, not times: this machine's clock may be wrong.
     for (const { target, expires } of receipt.requests) {
       if (expires > receipt.now)
@@ -299,30 +327,5 @@ export class Reporter {
       else if (batches[0]) this.passedOver.add(batches[0].id)
     }
     throw declined
-  }
-
-  /** Fetches the catalogue where there is none, or the server named a newer one; what is no good is not asked for at once again. */
-  private async refreshCatalogue(signal: AbortSignal): Promise<void> {
-    const { keeper, clock } = this.options
-    const state = this.catalogue
-    const version = keeper.current()?.version ?? 0
-    if ((version > 0 && state.wanted <= version) || clock.mono() < state.at) return
-    const headers = state.etag ? { 'if-none-match': state.etag } : {}
-    const ask = { method: 'GET' as const, path: '/v1/catalogue', headers, limit: LIMIT.catalogue }
-    const answer = await this.options.way.ask(ask, signal)
-    state.at = clock.mono() + state.pause
-    state.pause = Math.min(CATALOGUE_PAUSE.most, state.pause * 2)
-    if (answer.status === 304) return
-    try {
-      if (answer.status !== 200) throw new CatalogueRefused(new Declined(answer).message)
-      state.etag = answer.headers['etag'] ?? ''
-      if (!(await keeper.offer(answer.body.toString('latin1'), clock.wall()))) return
-      Object.assign(state, { at: 0, pause: CATALOGUE_PAUSE.first })
-      this.options.onCatalogue(keeper.current()!)
-    } catch (error) {
-      if (!(error instanceof CatalogueRefused)) throw error
-      this.refusal = `catalogue: ${scrub(error.message)}`
-      this.options.log(`no new catalogue: ${scrub(error.message)}`)
-    }
   }
 }

@@ -1,4 +1,4 @@
-import { type Dispatcher, Pool } from 'undici'
+import { type Dispatcher, Pool, ProxyAgent, Socks5ProxyAgent } from 'undici'
 
 /** One request to the server. `limit` is the most bytes an answer may have. */
 type Ask = {
@@ -63,20 +63,31 @@ const read = async ({ body, headers }: Dispatcher.ResponseData, limit: number): 
   return Buffer.concat(chunks)
 }
 
-/** Straight to the server. No User-Agent and no name of ours is sent. */
-export const direct = (server: URL): Way => {
-  const scheme = server.protocol as 'https:' | 'http:'
-  const prefix = server.pathname.replace(/\/$/, '')
-  let bytes = 0
-  const pool = new Pool(server.origin, {
-    connections: 1,
-    connect: { timeout: CONNECT * 1000 },
+/** How to get out: straight, or through an HTTP(S) proxy (CONNECT) or a SOCKS5 proxy, Tor included. */
+export type Route = 'direct' | URL
+
+const dispatcherTo = (server: URL, route: Route): Dispatcher => {
+  const limits = {
     headersTimeout: IDLE * 1000,
     bodyTimeout: IDLE * 1000,
     keepAliveTimeout: 20_000,
     maxHeaderSize: 16_384,
-  })
-  pool.on('connect', () => {
+    connections: 1,
+  }
+  if (route === 'direct') return new Pool(server.origin, { ...limits, connect: { timeout: CONNECT * 1000 } })
+  // Names go to the proxy as names: nothing is resolved here that the network could see.
+  if (route.protocol !== 'socks5:') return new ProxyAgent({ ...limits, uri: route.href, proxyTunnel: true })
+  const patient = { ...limits, connectTimeout: IDLE * 1000 } // Building a circuit takes Tor longer than a handshake.
+  return new Socks5ProxyAgent(route.href, patient)
+}
+
+/** A way to one server by one route. No User-Agent and no name of ours is sent. */
+export const wayTo = (server: URL, route: Route = 'direct'): Way => {
+  const scheme = server.protocol as 'https:' | 'http:'
+  const prefix = server.pathname.replace(/\/$/, '')
+  const dispatcher = dispatcherTo(server, route)
+  let bytes = 0
+  dispatcher.on('connect', () => {
     bytes += HANDSHAKE_BYTES[scheme]
   })
   return {
@@ -84,12 +95,9 @@ export const direct = (server: URL): Way => {
       const whole = AbortSignal.any([signal, AbortSignal.timeout(WHOLE * 1000)])
       bytes += 200 + JSON.stringify(headers).length + (body?.length ?? 0) * OVERHEAD
       try {
-        const answer = await pool.request({
-          method,
-          path: prefix + path,
-          headers,
+        const answer = await dispatcher.request({
+          ...{ origin: server.origin, method, path: prefix + path, headers, signal: whole },
           ...(body ? { body } : {}),
-          signal: whole,
         })
         const content = await read(answer, limit)
         bytes += 300 + content.length * OVERHEAD
@@ -106,6 +114,6 @@ export const direct = (server: URL): Way => {
       bytes = 0
       return now
     },
-    close: () => pool.destroy(),
+    close: () => dispatcher.destroy(),
   }
 }

@@ -12,6 +12,8 @@ await startAgent({
     folder,
     server: new URL(server),
     releaseKey: { kty: 'OKP', crv: 'Ed25519', x },
+    operatorKey: null,
+    routes: ['direct'],
     code: null,
     profile: { ...profiles.control, round: 10, deciding: 10 },
     vantage: { country: 'KE', asn: 33_771 },

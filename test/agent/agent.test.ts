@@ -1,14 +1,18 @@
 import { fork } from 'node:child_process'
+import { generateKeyPairSync } from 'node:crypto'
 import { once } from 'node:events'
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { get } from 'node:http'
 import { createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
+import { gunzipSync } from 'node:zlib'
+import { compactDecrypt, importJWK, type JWK } from 'jose'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { type AgentOptions, type RunningAgent, startAgent } from '../../probes/agent/agent.ts'
 import { signCatalogue } from '../../probes/agent/catalogue.ts'
 import type { AgentConfig } from '../../probes/agent/config.ts'
-import { makeKey, publicHalf } from '../../probes/agent/identity.ts'
+import { makeKey, openIdentity, publicHalf } from '../../probes/agent/identity.ts'
+import { signOperator } from '../../probes/agent/operator.ts'
 import { profiles } from '../../probes/agent/profiles.ts'
 import { measure } from '../../probes/all.ts'
 import { Collector } from '../servers/collector.ts'
@@ -44,6 +48,8 @@ const start = async (server: URL, more: Partial<AgentConfig> = {}, options: Part
     folder: path,
     server,
     releaseKey: publicHalf(release),
+    operatorKey: null,
+    routes: ['direct'],
     code: null,
     profile: profiles.home,
     vantage: { country: 'KE', asn: 33_771 },
@@ -127,6 +133,49 @@ test('a round goes from the catalogue to the collector, controls with it, and no
     const { mode } = await stat(join(entry.parentPath, entry.name))
     expect(mode & 0o777, entry.name).toBe(entry.isDirectory() ? 0o700 : 0o600)
   }
+})
+
+test('with an operator’s key nothing is measured before there is something to seal to, and the disk tells nothing', async () => {
+  const collector = await Collector.start()
+  const operator = makeKey()
+  const secret = generateKeyPairSync('x25519').privateKey.export({ format: 'jwk' }) as JWK
+  collector.open = async jwe => {
+    const { plaintext } = await compactDecrypt(jwe, await importJWK(secret, 'ECDH-ES'))
+    return gunzipSync(plaintext).toString()
+  }
+  const port = await peerAt(`${CANARY}50`)
+  const targets = [tcpTarget('telegram.fine', { host: `${CANARY}50`, port })]
+  collector.catalogue = { bytes: await signed(1, targets, await controls()), version: 1 }
+  const { agent, config } = await start(collector.url, { operatorKey: publicHalf(operator) })
+  await vi.waitFor(() => expect(collector.heard.some(({ path }) => path === '/v1/catalogue')).toBe(true))
+  expect(agent.status()).toMatchObject({ rounds: 0, spool: { measurements: 0 } })
+  await agent.stop()
+  collector.operator = await signOperator(
+    {
+      ...{ version: 1, issued: 1_700_000_000, expires: 2_000_000_000, servers: [collector.url.href] },
+      sealing: [{ kid: 'k1', kty: 'OKP', crv: 'X25519', x: secret.x! }],
+    },
+    operator,
+  )
+  collector.closedTo.add((await openIdentity(config.folder)).thumbprint) // It measures, and cannot deliver yet.
+  const again = await startAgent({
+    config,
+    measure,
+    log: () => {},
+    reportSeconds: 0.1,
+    backoff: { first: 0.1, most: 0.1 },
+  })
+  onTestFinished(() => again.stop())
+  await vi.waitFor(() => expect(again.status()).toMatchObject({ spool: { measurements: 3 } }), { timeout: 10_000 })
+  const disk = await textOf(join(config.folder, 'spool'))
+  for (const word of ['telegram', 'control', 'KE', '33771', 'tcp', 'connection']) expect(disk).not.toContain(word)
+  collector.closedTo.clear()
+  await vi.waitFor(async () => expect(await collector.opened()).toHaveLength(3), { timeout: 10_000 })
+  expect((await collector.opened()).map(({ target }) => target).sort()).toEqual([
+    'control.abroad',
+    'control.home',
+    'telegram.fine',
+  ])
 })
 
 test('stopped while probes hang, it ends within three seconds, keeps what was done, and starts again', async () => {

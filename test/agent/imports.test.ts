@@ -35,6 +35,7 @@ test('the agent stays small: no server framework, logger or schema compiler in i
 test('docs/agent.md has the table of settings as it is', () => {
   const page = readFileSync(join(root, 'docs/agent.md'), 'utf8')
   for (const [name, { default: fallback, text }] of Object.entries(settings)) {
-    expect(page).toContain(`| \`${name}\` | ${fallback ? `\`${fallback}\`` : ''} | ${text} |`)
+    const row = `| \`${name}\` | ${fallback ? `\`${fallback}\`` : ''} | ${text} |`
+    expect(page.includes(row), row).toBe(true)
   }
 })

@@ -6,7 +6,7 @@ import { openCatalogue, signCatalogue } from '../../probes/agent/catalogue.ts'
 import { makeKey, openIdentity, publicHalf } from '../../probes/agent/identity.ts'
 import { type DeliveryOutcome, Reporter, type ReporterOptions } from '../../probes/agent/reporter.ts'
 import type { Spool } from '../../probes/agent/spool.ts'
-import { direct } from '../../probes/agent/transport.ts'
+import { wayTo } from '../../probes/agent/transport.ts'
 import { Collector, type Misbehaviour } from '../servers/collector.ts'
 import { appendBatch, appOf, contents, folder, HandClock, sample, spoolAt, tcpTarget } from './samples.ts'
 
@@ -30,7 +30,7 @@ const reporting = async (server: URL, more: Partial<ReporterOptions> = {}) => {
   const clock = new HandClock()
   const abort = new AbortController()
   const options: ReporterOptions = {
-    way: direct(server),
+    way: wayTo(server),
     server,
     identity: await openIdentity(path),
     spool,
@@ -43,6 +43,8 @@ const reporting = async (server: URL, more: Partial<ReporterOptions> = {}) => {
     interval: 0.05,
     backoff: { first: 0.02, most: 0.1 },
     charge: () => {},
+    operator: null,
+    onOperator: () => {},
     onCatalogue: () => {},
     onRequests: (targets, expires) => wanted.push({ targets, expires }),
     onOutcome: outcome => outcomes.push(outcome),
@@ -212,8 +214,8 @@ test('a server that is away for a while gets everything when it is back', async 
   await new Promise<void>(resolve => away.listen(0, '127.0.0.1', resolve))
   const { port } = away.address() as { port: number }
   await new Promise(resolve => away.close(resolve))
-  const gone = direct(new URL(`http://127.0.0.1:${port}/`))
-  const back = direct(collector.url)
+  const gone = wayTo(new URL(`http://127.0.0.1:${port}/`))
+  const back = wayTo(collector.url)
   let isBack = false
   const way = { ...back, ask: (...args: Parameters<typeof back.ask>) => (isBack ? back : gone).ask(...args) }
   const one = await reporting(collector.url, { way })

@@ -11,6 +11,13 @@ import { type Batch, type Receipt, Report } from '../../measurement/report.ts'
 /** How a collector answers `POST /v1/reports`, once or always. */
 export type Misbehaviour = (request: IncomingMessage, response: ServerResponse, body: Buffer) => void
 
+const give = (document: string | null, request: IncomingMessage, response: ServerResponse): void => {
+  if (!document) return void response.writeHead(404).end()
+  const etag = `"${createHash('sha256').update(document).digest('hex')}"`
+  if (request.headers['if-none-match'] === etag) return void response.writeHead(304).end()
+  response.writeHead(200, { 'content-type': 'application/jose', etag }).end(document)
+}
+
 /**
  * A small real collector over HTTP: it verifies every proof, remembers what it stored by batch id, and misbehaves on
  * demand. `/v1/reports` is durable in memory before the receipt leaves.
@@ -23,6 +30,9 @@ export class Collector {
   /** What came in bytes, and with which headers: for looking at what an observer of the upload could see. */
   readonly heard: { method: string; path: string; headers: IncomingMessage['headers']; body: Buffer }[] = []
   catalogue: { bytes: string; version: number } | null = null
+  operator: string | null = null
+  /** Opens what is sealed; without it, sealed batches are stored as they are. */
+  open: (jwe: string) => Promise<string> = async jwe => jwe
   requests: Receipt['requests'] = []
   enrolled = new Set<string>()
   closedTo = new Set<string>()
@@ -54,9 +64,16 @@ export class Collector {
 
   /** Every measurement it stored, each batch once. */
   measurements(): Measurement[] {
-    return [...this.stored.values()].flatMap(({ bytes }) =>
-      bytes.split('\n').map(line => JSON.parse(line) as Measurement),
-    )
+    return this.lines([...this.stored.values()].map(({ bytes }) => bytes))
+  }
+
+  /** The same, of sealed batches. */
+  async opened(): Promise<Measurement[]> {
+    return this.lines(await Promise.all([...this.stored.values()].map(({ bytes }) => this.open(bytes))))
+  }
+
+  private lines(batches: readonly string[]): Measurement[] {
+    return batches.flatMap(text => text.split('\n').map(line => JSON.parse(line) as Measurement))
   }
 
   private async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -74,11 +91,12 @@ export class Collector {
       this.nonces.add(nonce)
       return json(200, { nonce, expires: Math.floor(Date.now() / 1000) + 300 })
     }
-    if (path === '/v1/catalogue') return this.giveCatalogue(request, response)
+    if (path === '/v1/catalogue') return give(this.catalogue?.bytes ?? null, request, response)
+    if (path === '/v1/operator') return give(this.operator, request, response)
     const thumbprint = await this.proven(request, body)
+    if (this.closedTo.has(thumbprint)) throw Object.assign(new Error('no such code'), { status: 403 })
     if (path === '/v1/agents') {
       const asked = JSON.parse(body.toString()) as { code?: string; software: string }
-      if (this.closedTo.has(thumbprint)) throw Object.assign(new Error('no such code'), { status: 403 })
       this.enrolments.push({ thumbprint, ...asked })
       const known = this.enrolled.has(thumbprint)
       this.enrolled.add(thumbprint)
@@ -86,14 +104,6 @@ export class Collector {
     }
     if (!this.enrolled.has(thumbprint)) throw Object.assign(new Error('not enrolled'), { status: 403 })
     json(200, this.store(request.headers['content-encoding'] === 'gzip' ? gunzipSync(body) : body))
-  }
-
-  private giveCatalogue(request: IncomingMessage, response: ServerResponse): void {
-    const { catalogue } = this
-    if (!catalogue) return void response.writeHead(404).end()
-    const etag = `"${createHash('sha256').update(catalogue.bytes).digest('hex')}"`
-    if (request.headers['if-none-match'] === etag) return void response.writeHead(304).end()
-    response.writeHead(200, { 'content-type': 'application/jose', etag }).end(catalogue.bytes)
   }
 
   /** Who signed the request, or an error with the status. */
