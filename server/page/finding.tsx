@@ -14,7 +14,7 @@ import { VerdictMark } from './shape.tsx'
 import { useView } from './view.tsx'
 
 /** The finding with a quarter of its length to either side, at least two days, so that its onset and end both show. */
-export function rangeAround({ onset, end }: Pick<Degradation, 'onset' | 'end'>, now: number): Range {
+function rangeAround({ onset, end }: Pick<Degradation, 'onset' | 'end'>, now: number): Range {
   const from = secondsOf(onset)
   const to = end === null ? now : secondsOf(end)
   const margin = Math.max((to - from) / 4, 2 * DAY)
