@@ -3,11 +3,11 @@ import type { Degradation } from '../../measurement/answers.ts'
 import { home } from './address.ts'
 import { appName } from './app-name.ts'
 import { ask, linkOf, type Trouble, useAsked } from './ask.ts'
-import { Lanes } from './chart.tsx'
 import { type Chart, loadChart } from './chart-load.ts'
 import { Near, useSpanText } from './degradations.tsx'
 import { EventList } from './event-list.tsx'
 import { filterEvents } from './event-words.ts'
+import { Lanes } from './lanes.tsx'
 import { SimulatedBand, Sources, TroubleNote } from './notices.tsx'
 import { type Range, secondsOf } from './range.ts'
 import { VerdictMark } from './shape.tsx'
@@ -57,7 +57,12 @@ export function FindingView({ id }: { id: string }) {
       <Facts degradation={degradation} chart={chart} />
       <div class="chart">
         <div>
-          <Lanes chart={chart} country={degradation.country} />
+          <Lanes
+            chart={chart}
+            app={degradation.app}
+            country={degradation.country}
+            title={degradation.sentence[address.language]}
+          />
           <Near degradation={degradation} events={chart.events} />
           <Revisions revisions={revisions} />
           <Citation degradation={degradation} />

@@ -103,7 +103,7 @@ export function Lane(props: Props) {
   return (
     <figure class="lane">
       <figcaption>
-        <bdi>{name}</bdi>
+        <bdi>{name}</bdi>{' '}
         {props.asn !== undefined && name !== format.network(props.asn) && (
           <small dir="ltr">{format.network(props.asn)}</small>
         )}
