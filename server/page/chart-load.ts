@@ -5,7 +5,7 @@ import { type Address, instantText } from './address.ts'
 import { ask } from './ask.ts'
 import { type Range, secondsOf, stepFor } from './range.ts'
 
-export type Network = { asn: number; name: string | undefined; attempts: number }
+type Network = { asn: number; name: string | undefined; attempts: number }
 
 /** Everything one chart shows. */
 export type Chart = {
@@ -25,7 +25,7 @@ export type Chart = {
 /** Lanes shown until a reader asks for others: what fits one screen. */
 export const LANES = 6
 /** And at most, since each lane is a question to the server. */
-export const MAX_LANES = 24
+const MAX_LANES = 24
 
 type Wanted = Pick<Address, 'feature' | 'networks' | 'all' | 'step'> & { app: string; country: string; range: Range }
 

@@ -9,7 +9,7 @@ import { Shape, VerdictMark } from './shape.tsx'
 import { percent, placed } from './strip.ts'
 import { useView } from './view.tsx'
 
-export const spanOfDegradation = ({ onset, end }: Degradation, now: number): Range => ({
+const spanOfDegradation = ({ onset, end }: Degradation, now: number): Range => ({
   from: secondsOf(onset),
   to: end === null ? now : secondsOf(end),
 })

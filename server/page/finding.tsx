@@ -3,18 +3,18 @@ import type { Degradation } from '../../measurement/answers.ts'
 import { home } from './address.ts'
 import { appName } from './app-name.ts'
 import { ask, linkOf, type Trouble, useAsked } from './ask.ts'
-import { Lanes } from './chart.tsx'
 import { type Chart, loadChart } from './chart-load.ts'
 import { Near, useSpanText } from './degradations.tsx'
 import { EventList } from './event-list.tsx'
 import { filterEvents } from './event-words.ts'
+import { Lanes } from './lanes.tsx'
 import { SimulatedBand, Sources, TroubleNote } from './notices.tsx'
 import { type Range, secondsOf } from './range.ts'
 import { VerdictMark } from './shape.tsx'
 import { useView } from './view.tsx'
 
 /** The finding with a quarter of its length to either side, at least two days, so that its onset and end both show. */
-export function rangeAround({ onset, end }: Pick<Degradation, 'onset' | 'end'>, now: number): Range {
+function rangeAround({ onset, end }: Pick<Degradation, 'onset' | 'end'>, now: number): Range {
   const from = secondsOf(onset)
   const to = end === null ? now : secondsOf(end)
   const margin = Math.max((to - from) / 4, 2 * DAY)
@@ -57,7 +57,12 @@ export function FindingView({ id }: { id: string }) {
       <Facts degradation={degradation} chart={chart} />
       <div class="chart">
         <div>
-          <Lanes chart={chart} country={degradation.country} />
+          <Lanes
+            chart={chart}
+            app={degradation.app}
+            country={degradation.country}
+            title={degradation.sentence[address.language]}
+          />
           <Near degradation={degradation} events={chart.events} />
           <Revisions revisions={revisions} />
           <Citation degradation={degradation} />

@@ -37,11 +37,7 @@ function useDark(): boolean {
 }
 
 /** What one point says, in words; the readout of a lane. */
-export function readout(
-  { words, format }: Pick<View, 'words' | 'format'>,
-  point: Point,
-  operation: Operation | null,
-): string {
+function readout({ words, format }: Pick<View, 'words' | 'format'>, point: Point, operation: Operation | null): string {
   const share = point.reachability === null ? words.nothingMeasured : words.answered(format.share(point.reachability))
   const interval =
     point.low === null || point.high === null
@@ -107,7 +103,7 @@ export function Lane(props: Props) {
   return (
     <figure class="lane">
       <figcaption>
-        <bdi>{name}</bdi>
+        <bdi>{name}</bdi>{' '}
         {props.asn !== undefined && name !== format.network(props.asn) && (
           <small dir="ltr">{format.network(props.asn)}</small>
         )}

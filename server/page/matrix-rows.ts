@@ -36,8 +36,7 @@ function byTrouble(a: Row, b: Row): number {
   return rank(b.worst) - rank(a.worst) || sum(b) - sum(a) || b.agents - a.agents || a.key.localeCompare(b.key)
 }
 
-export const keyOf = ({ country, asn }: Pick<Place, 'country' | 'asn'>) =>
-  asn === undefined ? country : `${country}:${asn}`
+const keyOf = ({ country, asn }: Pick<Place, 'country' | 'asn'>) => (asn === undefined ? country : `${country}:${asn}`)
 
 /** Map.groupBy, which browsers of before 2024 lack. */
 function grouped<T>(list: readonly T[], keyFor: (item: T) => string): Map<string, T[]> {
@@ -72,8 +71,7 @@ function rowOf(key: string, cells: readonly Place[]): Row {
 }
 
 /** Folds case and the two forms of Persian ye and kaf, and drops the zero-width non-joiner. */
-export const folded = (text: string) =>
-  text.toLowerCase().replaceAll('ي', 'ی').replaceAll('ك', 'ک').replaceAll('\u200c', '')
+const folded = (text: string) => text.toLowerCase().replaceAll('ي', 'ی').replaceAll('ك', 'ک').replaceAll('\u200c', '')
 
 export function matches(row: Pick<Row, 'asn' | 'name' | 'country'>, find: string, countryName: string): boolean {
   const wanted = folded(find.trim())

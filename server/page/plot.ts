@@ -10,8 +10,8 @@ import { type Range, secondsOf } from './range.ts'
 import { type Found, type Shade, shade, tint } from './shade.ts'
 
 /** Left of every plot there is room for the values, right of it some air: event and degradation strips keep to the same. */
-export const AXIS = 46
-export const AIR = 22
+const AXIS = 46
+const AIR = 22
 
 export type Plotted = {
   points: readonly Point[]

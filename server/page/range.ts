@@ -37,7 +37,7 @@ export const presets: readonly { name: 'day' | 'week' | 'month' | 'quarter' | 'y
 ]
 
 /** Shortest range worth drawing: three of the finest points. */
-export const MIN_LENGTH = HOUR / 4
+const MIN_LENGTH = HOUR / 4
 
 /** The range of a chart: that of the URL, else the week that ends at the chosen time, or at the end of the present hour. */
 export function rangeOf({ from, to, at }: Pick<Address, 'from' | 'to' | 'at'>, now: number): Range {

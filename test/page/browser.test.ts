@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Browser, chromiumMissing, overflow, settled } from './browser.ts'
 import { kenyaMissing, World } from './world.ts'
@@ -204,6 +205,18 @@ describe.skipIf(chromiumMissing !== null)(
         expect(await page.textContent('h1')).toMatch(/^Telegram: blocked on .*AS12455/)
         expect(await page.textContent('.citation blockquote')).toContain(page.url())
         await loadsWell(new URL(page.url()).pathname)
+      })
+
+      test('a chart is saved as a picture', async () => {
+        const { page, faults } = await open(kenya)
+        const coming = page.waitForEvent('download')
+        await page.getByRole('button', { name: 'Save as a picture' }).click()
+        const download = await coming
+        expect(download.suggestedFilename()).toBe('peyk-telegram-KE-2023-10-15.png')
+        const bytes = readFileSync(await download.path())
+        expect(bytes.subarray(1, 4).toString()).toBe('PNG')
+        expect(bytes.readUInt32BE(20)).toBeGreaterThan(600)
+        expect(faults).toEqual([])
       })
 
       test('Persian turns the page round and counts the days of its calendar', async () => {

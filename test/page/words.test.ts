@@ -4,6 +4,7 @@ import { verdicts } from '../../measurement/verdict.ts'
 import { niceBelow, withBreaks } from '../../server/page/breaks.ts'
 import { formatIn } from '../../server/page/format.ts'
 import { nextCell } from '../../server/page/grid-keys.ts'
+import { wrapped } from '../../server/page/picture.ts'
 import { en } from '../../server/page/strings/en.ts'
 import { fa } from '../../server/page/strings/fa.ts'
 
@@ -74,6 +75,12 @@ test('arrow keys move over the grid, turned round where the page is', () => {
   expect(nextCell('ArrowUp', { row: 0, column: 2 }, size, ltr)).toEqual({ row: 0, column: 2 })
   expect(nextCell('End', { row: 1, column: 0 }, size, { ...ltr, control: true })).toEqual({ row: 2, column: 3 })
   expect(nextCell('x', { row: 0, column: 0 }, size, ltr)).toBeNull()
+})
+
+test('a text is wrapped between words', () => {
+  expect(wrapped('one two three', 7, text => text.length)).toEqual(['one two', 'three'])
+  expect(wrapped('extraordinary day', 5, text => text.length)).toEqual(['extraordinary', 'day'])
+  expect(wrapped('', 5, text => text.length)).toEqual([])
 })
 
 test('a line breaks where too much time passed without a value', () => {

@@ -122,6 +122,7 @@ export const en = {
     howToRead:
       'The line is the share of endpoints that answer; what hangs from the top is what does not. Pale colour: a change was found there. Blank: nothing measured.',
     data: 'Data (JSON)',
+    picture: 'Save as a picture',
     point: 'One point',
     length: { '5m': '5 minutes', '1h': '1 hour', '1d': '1 day' } as Record<string, string>,
     step: {
