@@ -64,7 +64,7 @@ const MOST_IN_REQUEST = 5_000
 const MARGIN_SECONDS = 3_600
 /** A window is pushed when it has ended and its first rows are settled, so that revision 0 is mostly the last. */
 const SETTLE_SECONDS = 60
-const EVERY_MS = 30_000
+const EVERY_MS = 10_000
 
 /** The receiver will never take these, however often they come. */
 class Refused extends Error {}

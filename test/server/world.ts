@@ -32,6 +32,7 @@ export function* world({ from, to, step, agents, first = 0 }: WorldSpan, trouble
           const failure = trouble({ app, asn, agent, target: target.id, time })
           const place = { country, asn, seen_country: country, seen_asn: asn }
           const operation = deepest[target.kind]
+          const step0 = { start: 0, duration: 0.05 + (agent % 7) / 200, sent: 100, received: 100 }
           const duration = 0.1 + (agent % 7) / 100 + asn / 1_000_000
           yield stored({
             ...place,
@@ -49,7 +50,13 @@ export function* world({ from, to, step, agents, first = 0 }: WorldSpan, trouble
             prefix_token: agent + 1,
             failure: failure as never,
             marks: [],
-            steps: [{ operation, start: 0, duration, sent: 100, received: 100, failure: failure as never }],
+            served: { asn: 0, country: 'ZZ', rtt_floor: null, dc: target.dc ?? null },
+            steps: [
+              ...(operation === 'connect' || operation === 'resolve'
+                ? []
+                : [{ ...step0, operation: 'connect', failure: null } as const]),
+              { ...step0, operation, duration, failure: failure as never },
+            ],
           })
         }
 }
