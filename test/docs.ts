@@ -2,7 +2,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { failures } from '../measurement/failure.ts'
 import { dataPage, metricsPage } from './data-page.ts'
-import { allSettings, between, serverSettings, settingsPage } from './settings-tables.ts'
+import { agentSettings, allSettings, between, serverSettings } from './settings-tables.ts'
 
 /** `docs/failures.md`: every failure, who is to blame, and its sentence. */
 export const failuresPage = (): string => {
@@ -33,8 +33,8 @@ export const pages: Readonly<Record<string, () => string>> = {
   'docs/data.md': dataPage,
   'docs/failures.md': failuresPage,
   'docs/metrics.md': metricsPage,
-  'docs/settings.md': settingsPage,
   'README.md': withSettings('README.md', allSettings),
+  'docs/agent.md': withSettings('docs/agent.md', agentSettings),
   'docs/server.md': withSettings('docs/server.md', serverSettings),
 }
 

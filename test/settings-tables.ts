@@ -19,27 +19,12 @@ const table = (settings: Readonly<Record<string, Setting>>): string =>
   ['| setting | default | meaning |', '|---|---|---|', ...rows(settings).map(([, text]) => text)].join('\n')
 
 export const serverSettings = (): string => table(ofServer)
+export const agentSettings = (): string => table(ofAgent)
 /** Both in one table, for README. */
 export const allSettings = (): string => {
   const both = [...rows(ofServer, 'server'), ...rows(ofAgent, 'agent')]
   return ['| setting | of | default | meaning |', '|---|---|---|---|', ...both.map(([, text]) => text)].join('\n')
 }
-
-export const settingsPage = (): string => `# Settings
-
-Written by \`npm run docs\` from \`server/config.ts\` and \`probes/agent/config.ts\`. All are variables of the environment, read and
-checked once at the start; an empty one counts as unset. One that is wrong stops the program with exit code 2 and a line that
-names the setting, what it holds and what it must be. Where server and agent both read a setting, \`npm start\` gives it to
-both, except \`PEYK_METRICS_PORT\`, which is the server's there.
-
-## Server
-
-${table(ofServer)}
-
-## Agent
-
-${table(ofAgent)}
-`
 
 /** The text with what stands between `<!-- name -->` and `<!-- /name -->` replaced. Throws where the marks are missing. */
 export const between = (text: string, name: string, content: string): string => {
