@@ -45,6 +45,7 @@ export const bale: App = {
       host: 'web.bale.ai',
       source: 'citizenlab/test-lists:lists/ir.csv',
       ...thirdParty,
+      ...diagnosis,
     }),
   ],
 }

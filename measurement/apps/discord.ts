@@ -1,5 +1,5 @@
 import type { App } from '../app.ts'
-import { anyAnswer, https, innocuousName, names, websocket } from './defaults.ts'
+import { anyAnswer, diagnosis, https, innocuousName, names, websocket } from './defaults.ts'
 
 const gateway = 'discord/discord-api-docs:developers/events/gateway.mdx'
 
@@ -18,6 +18,7 @@ export const discord: App = {
       source: gateway,
       healthy: 'JSON with the url of the gateway; no account needed.',
       expect: { status: [200], json: 'url' },
+      ...diagnosis,
     }),
     websocket({
       id: 'discord.gateway',

@@ -42,6 +42,7 @@ export const igap: App = {
       host: 'www.igap.net',
       source: 'citizenlab/test-lists:lists/ir.csv',
       ...thirdParty,
+      ...diagnosis,
     }),
   ],
 }

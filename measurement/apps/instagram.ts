@@ -83,6 +83,7 @@ export const instagram: App = {
       host: 'scontent.cdninstagram.com',
       source: meta,
       ...thirdParty,
+      ...diagnosis,
     }),
   ],
 }

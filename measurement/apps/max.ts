@@ -1,5 +1,5 @@
 import type { App } from '../app.ts'
-import { anyAnswer, thirdParty, tls, websocket } from './defaults.ts'
+import { anyAnswer, diagnosis, thirdParty, tls, websocket } from './defaults.ts'
 
 export const max: App = {
   id: 'max',
@@ -26,6 +26,7 @@ export const max: App = {
       source: 'nsdkinx/vkmax; miranda-ng:protocols/Max',
       ...thirdParty,
       healthy: 'TLS under a certificate for the name; the binary protocol of the phones lies inside.',
+      ...diagnosis,
     }),
     anyAnswer({
       id: 'max.web.max.ru',

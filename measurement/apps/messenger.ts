@@ -35,7 +35,7 @@ const socket = (id: string, host: string, path: string) =>
 /** The hosts of OONI's test, which only opens TCP; a TLS handshake also shows name filtering (ooni/probe-engine#615). */
 const hosts = [
   ['b-api.facebook.com', 'text', 'no'],
-  ['b-graph.facebook.com', 'text', 'yes'],
+  ['b-graph.facebook.com', 'text', 'no'],
   ['edge-mqtt.facebook.com', 'text', 'yes'],
   ['star.c10r.facebook.com', 'text', 'no'],
   ['external.xx.fbcdn.net', 'media', 'no'],
@@ -91,6 +91,7 @@ export const messenger: App = {
       host: 'www.messenger.com',
       source: meta,
       ...thirdParty,
+      ...diagnosis,
     }),
     anyAnswer({
       id: 'messenger.graph.facebook.com',

@@ -146,6 +146,7 @@ export const signal: App = {
       source: gradle,
       healthy: '200 with the newest version.',
       expect: { status: [200] },
+      ...diagnosis,
     }),
     anyAnswer({
       id: 'signal.updates2',

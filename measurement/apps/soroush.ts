@@ -44,9 +44,16 @@ export const soroush: App = {
   stores: { google: 'mobi.mmdt.ottplus' },
   targets: [
     mtproto('im-server', 'im-server.splus.ir'),
-    mtproto('media-a', 'media-a.splus.ir', { feature: 'media' }),
+    mtproto('media-a', 'media-a.splus.ir', { feature: 'media', ...diagnosis }),
     mtproto('media-c', 'media-c.splus.ir', { feature: 'media', ...diagnosis }),
-    anyAnswer({ id: 'soroush.web.splus.ir', feature: 'web', host: 'web.splus.ir', source: client, ...thirdParty }),
+    anyAnswer({
+      id: 'soroush.web.splus.ir',
+      feature: 'web',
+      host: 'web.splus.ir',
+      source: client,
+      ...thirdParty,
+      ...diagnosis,
+    }),
     anyAnswer({
       id: 'soroush.bot.splus.ir',
       feature: 'text',

@@ -186,7 +186,7 @@ export const telegram: App = {
     browser(1, 'pluto', diagnosis),
     browser(2, 'venus'),
     browser(3, 'aurora', diagnosis),
-    browser(4, 'vesta'),
+    browser(4, 'vesta', diagnosis),
     browser(5, 'flora', diagnosis),
     ...[2, 4].flatMap(dc => [
       browser(dc, `zws${dc}`, { ...diagnosis, source: 'Ajaxy/telegram-tt:src/lib/gramjs/Utils.ts' }),
@@ -220,6 +220,7 @@ export const telegram: App = {
       path: '/current4',
       source: 'telegramdesktop/tdesktop:localstorage.cpp',
       healthy: 'Any HTTP answer under a certificate for the name.',
+      ...diagnosis,
     }),
     ...['cdn1.telesco.pe', 'cdn4.telesco.pe', 'cdn5.telesco.pe'].map(host =>
       anyAnswer({ id: `telegram.${host}`, feature: 'media', host, source: postMedia, ...thirdParty, ...diagnosis }),

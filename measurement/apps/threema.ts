@@ -50,6 +50,7 @@ export const threema: App = {
       feature: 'media',
       host: 'blobp-upload.threema.ch',
       source: gradle,
+      ...diagnosis,
     }),
     anyAnswer({
       id: 'threema.avatar.threema.ch',
