@@ -136,31 +136,21 @@ export const quic = (target: Named): TargetOf<'quic'> => ({
   ask: {},
 })
 
-const RESOLVERS = {
-  udp: { transport: 'udp', address: '8.8.8.8', port: 53 },
-  doh: { transport: 'doh', address: '1.1.1.1', port: 443, name: 'cloudflare-dns.com', path: '/dns-query' },
-} as const
-
 /**
- * What is said of names in the open and in secret: a forged answer shows as the second of two over UDP, or as one that
- * DNS over HTTPS, asked at a pinned address, does not confirm. The app's other targets ask the system's resolver.
+ * What an open resolver says of names over UDP: a forged answer comes before the true one, so two show. The app's other
+ * targets ask the system's resolver, and the controls those over HTTPS.
  */
 export const names = (app: string, feature: Target['feature'], hosts: readonly string[]): TargetOf<'dns'>[] =>
-  hosts.flatMap(host =>
-    (['udp', 'doh'] as const).map(
-      (way): TargetOf<'dns'> => ({
-        ...ordinary,
-        ...diagnosis,
-        id: `${app}.${host}.dns.${way}`,
-        feature,
-        host,
-        port: RESOLVERS[way].port,
-        spacing: 60,
-        source:
-          'ooni/spec:nettests/ts-017-web-connectivity.md; ooni/probe-cli:internal/engineresolver/resolvermaker.go',
-        healthy: 'One answer, with public addresses.',
-        kind: 'dns',
-        ask: { type: 'A', resolver: RESOLVERS[way] },
-      }),
-    ),
-  )
+  hosts.map(host => ({
+    ...ordinary,
+    ...diagnosis,
+    id: `${app}.${host}.dns`,
+    feature,
+    host,
+    port: 53,
+    spacing: 60,
+    source: 'ooni/probe-cli:internal/experiment/dnscheck/richerinput.go',
+    healthy: 'One answer, with public addresses.',
+    kind: 'dns',
+    ask: { type: 'A', resolver: { transport: 'udp', address: '8.8.8.8', port: 53 } },
+  }))
