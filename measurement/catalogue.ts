@@ -12,6 +12,7 @@ import { instagram } from './apps/instagram.ts'
 import { kakaotalk } from './apps/kakaotalk.ts'
 import { kik } from './apps/kik.ts'
 import { line } from './apps/line.ts'
+import { listings } from './apps/listings.ts'
 import { matrix } from './apps/matrix.ts'
 import { max } from './apps/max.ts'
 import { messenger } from './apps/messenger.ts'
@@ -37,7 +38,7 @@ import type { Target } from './target.ts'
  * its app, feature, kind and family for ever, and never goes: results that carry it may lie in spools for months, and the
  * server refuses what the catalogue does not know.
  */
-export const apps: readonly App[] = [
+const known: readonly App[] = [
   ...[telegram, whatsapp, signal, messenger, instagram, telegramX],
   ...[discord, snapchat, viber, imo, line, wechat, kakaotalk, kik, vk, max, zalo],
   ...[matrix, threema, wire, session],
@@ -46,6 +47,11 @@ export const apps: readonly App[] = [
   control,
   ...[skype, wispi],
 ]
+
+/** The apps with their listings in the stores, which follow from their ids there. */
+export const apps: readonly App[] = known.map(app =>
+  app.status === 'retired' ? app : { ...app, targets: [...app.targets, ...listings(app)] },
+)
 
 /** Version of what stands in `apps/`; raised with every change of a target, so that old results stay readable. */
 export const CATALOGUE_VERSION = 2

@@ -1,5 +1,5 @@
 import type { App } from '../app.ts'
-import { anyAnswer, diagnosis, https, thirdParty } from './defaults.ts'
+import { anyAnswer, diagnosis, experimental, https, OPEN_OR_REFUSED, thirdParty, websocket } from './defaults.ts'
 
 const client = 'python-bale-bot/python-bale-bot; web clients of others'
 
@@ -10,7 +10,17 @@ export const bale: App = {
   status: 'measured',
   stores: { google: 'ir.nasim' },
   targets: [
-    anyAnswer({ id: 'bale.next-ws.bale.ai', feature: 'text', host: 'next-ws.bale.ai', source: client, ...thirdParty }),
+    websocket({
+      id: 'bale.next-ws',
+      feature: 'text',
+      host: 'next-ws.bale.ai',
+      path: '/ws/',
+      origin: 'https://web.bale.ai',
+      status: OPEN_OR_REFUSED,
+      source: client,
+      ...thirdParty,
+      healthy: 'The upgrade opens, or is refused for want of a session.',
+    }),
     https({
       id: 'bale.tapi.bale.ai',
       feature: 'text',
@@ -19,9 +29,7 @@ export const bale: App = {
       source: client,
       healthy: 'JSON with ok:false for a token that nobody has.',
       expect: { json: 'ok' },
-      experimental: true,
-      decides: 'no',
-      confidence: 'unverified',
+      ...experimental,
     }),
     anyAnswer({
       id: 'bale.maviz-ws.bale.ai',
@@ -37,6 +45,7 @@ export const bale: App = {
       host: 'web.bale.ai',
       source: 'citizenlab/test-lists:lists/ir.csv',
       ...thirdParty,
+      ...diagnosis,
     }),
   ],
 }

@@ -1,6 +1,6 @@
 import type { App } from '../app.ts'
 import type { TargetOf } from '../target.ts'
-import { anyAnswer, https, ordinary, thirdParty } from './defaults.ts'
+import { anyAnswer, experimental, https, ordinary, quic, stun, thirdParty } from './defaults.ts'
 
 const portal = 'v2fly/domain-list-community:data/connectivity-check'
 const lists = 'citizenlab/test-lists; v2fly/domain-list-community category-*'
@@ -83,6 +83,18 @@ const doh = (id: string, address: string, name: string): TargetOf<'dns'> => ({
   ask: { type: 'A', resolver: { transport: 'doh', address, port: 443, name, path: '/dns-query' } },
 })
 
+/** Public STUN: whether UDP goes out and comes back. Google’s failed the list’s own test, so a baseline has to see it first. */
+const udp = (id: string, host: string, port: number, more: { train?: number; experimental?: boolean } = {}) =>
+  stun({
+    id: `control.stun.${id}`,
+    feature: 'voice-call',
+    host,
+    port,
+    spacing: SPACING,
+    source: 'ooni/probe-cli:internal/stuninput; pradt2/always-online-stun',
+    ...more,
+  })
+
 /**
  * Neutral targets, never a finding themselves. Those with a side (`control`) tell a dead line from a blocked app: one
  * side inside the country, one outside, and those outside are for agents of every country. Those without a side
@@ -104,5 +116,14 @@ export const control: App = {
     doh('cloudflare', '1.1.1.1', 'cloudflare-dns.com'),
     doh('google', '8.8.8.8', 'dns.google'),
     doh('quad9', '9.9.9.9', 'dns.quad9.net'),
+    udp('cloudflare', 'stun.cloudflare.com', 3478, { train: 50 }),
+    udp('nextcloud', 'stun.nextcloud.com', 3478),
+    udp('nextcloud-443', 'stun.nextcloud.com', 443),
+    udp('telnyx', 'stun.telnyx.com', 3478),
+    udp('voipgate', 'stun.voipgate.com', 3478),
+    udp('signalwire', 'stun.signalwire.com', 3478),
+    udp('mixvoip', 'stun.mixvoip.com', 3478),
+    udp('google', 'stun.l.google.com', 19_302, experimental),
+    quic({ id: 'control.quic.gstatic', feature: 'web', host: 'www.gstatic.com', source: 'RFC 9000 §6' }),
   ],
 }

@@ -93,31 +93,64 @@ export const tcp = (target: Named & { port: number }): TargetOf<'tcp'> => ({
   ask: {},
 })
 
-const RESOLVERS = {
-  udp: { transport: 'udp', address: '8.8.8.8', port: 53 },
-  doh: { transport: 'doh', address: '1.1.1.1', port: 443, name: 'cloudflare-dns.com', path: '/dns-query' },
-} as const
+/** A WebSocket that opens, or is refused with one of the statuses that healthy servers give strangers. */
+export const websocket = (
+  target: Told & {
+    path: string
+    origin?: string
+    roots?: Roots
+    status?: number[]
+    words?: TargetOf<'websocket'>['ask']['expect']['words']
+  },
+): TargetOf<'websocket'> => {
+  const { path, origin, roots = 'public', status = [101], words = 'none', ...rest } = target
+  const headers: Record<string, string> = origin === undefined ? {} : { origin }
+  return {
+    ...ordinary,
+    ...rest,
+    port: 443,
+    kind: 'websocket',
+    ask: { scheme: 'wss', path, headers, protocol: null, roots, expect: { status, words } },
+  }
+}
+
+/** What healthy servers answer to an upgrade without a session. */
+export const OPEN_OR_REFUSED = [101, 400, 401, 403]
+
+/** A STUN binding: UDP reaches this place and comes back. Never "calls work": calls need an account. */
+export const stun = (target: Named & { port: number; train?: number }): TargetOf<'stun'> => {
+  const { train = 0, ...rest } = target
+  const healthy = train > 0 ? 'Binding success; then loss and jitter of a short train.' : 'Binding success.'
+  return { ...ordinary, ...diagnosis, healthy, ...rest, kind: 'stun', ask: { train } }
+}
+
+/** Whether UDP 443 reaches a QUIC server, asked with a version that does not exist; no phone sends that. */
+export const quic = (target: Named): TargetOf<'quic'> => ({
+  ...ordinary,
+  healthy: 'The QUIC versions that the server speaks.',
+  ...target,
+  ...experimental,
+  port: 443,
+  risk: 'unusual',
+  kind: 'quic',
+  ask: {},
+})
 
 /**
- * What is said of names in the open and in secret: a forged answer shows as the second of two over UDP, or as one that
- * DNS over HTTPS, asked at a pinned address, does not confirm. The app's other targets ask the system's resolver.
+ * What an open resolver says of names over UDP: a forged answer comes before the true one, so two show. The app's other
+ * targets ask the system's resolver, and the controls those over HTTPS.
  */
 export const names = (app: string, feature: Target['feature'], hosts: readonly string[]): TargetOf<'dns'>[] =>
-  hosts.flatMap(host =>
-    (['udp', 'doh'] as const).map(
-      (way): TargetOf<'dns'> => ({
-        ...ordinary,
-        ...diagnosis,
-        id: `${app}.${host}.dns.${way}`,
-        feature,
-        host,
-        port: RESOLVERS[way].port,
-        spacing: 60,
-        source:
-          'ooni/spec:nettests/ts-017-web-connectivity.md; ooni/probe-cli:internal/engineresolver/resolvermaker.go',
-        healthy: 'One answer, with public addresses.',
-        kind: 'dns',
-        ask: { type: 'A', resolver: RESOLVERS[way] },
-      }),
-    ),
-  )
+  hosts.map(host => ({
+    ...ordinary,
+    ...diagnosis,
+    id: `${app}.${host}.dns`,
+    feature,
+    host,
+    port: 53,
+    spacing: 60,
+    source: 'ooni/probe-cli:internal/experiment/dnscheck/richerinput.go',
+    healthy: 'One answer, with public addresses.',
+    kind: 'dns',
+    ask: { type: 'A', resolver: { transport: 'udp', address: '8.8.8.8', port: 53 } },
+  }))

@@ -1,5 +1,5 @@
 import type { App } from '../app.ts'
-import { anyAnswer, https, innocuousName, names } from './defaults.ts'
+import { anyAnswer, diagnosis, https, innocuousName, names, websocket } from './defaults.ts'
 
 const gateway = 'discord/discord-api-docs:developers/events/gateway.mdx'
 
@@ -18,6 +18,16 @@ export const discord: App = {
       source: gateway,
       healthy: 'JSON with the url of the gateway; no account needed.',
       expect: { status: [200], json: 'url' },
+      ...diagnosis,
+    }),
+    websocket({
+      id: 'discord.gateway',
+      feature: 'text',
+      host: 'gateway.discord.gg',
+      path: '/?v=10&encoding=json',
+      words: 'discord-hello',
+      source: gateway,
+      healthy: 'The server speaks first: operation 10, Hello, with a heartbeat interval.',
     }),
     innocuousName({ id: 'discord.gateway.name', feature: 'text', host: 'gateway.discord.gg', source: gateway }),
     ...names('discord', 'text', ['gateway.discord.gg', 'discord.com']),

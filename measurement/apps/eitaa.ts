@@ -24,7 +24,7 @@ export const eitaa: App = {
   targets: [
     transport('armita', 'text', 'yes'),
     ...['majid', 'mostafa', 'alireza', 'hosna'].map(name => transport(name, 'text', 'no')),
-    transport('ghasem', 'media', 'yes'),
+    transport('ghasem', 'media', 'no'),
     ...['mohsen', 'hossein', 'alzheimer', 'fateme'].map(name => transport(name, 'media', 'no')),
     anyAnswer({
       id: 'eitaa.web.eitaa.com',
@@ -32,6 +32,7 @@ export const eitaa: App = {
       host: 'web.eitaa.com',
       source: 'citizenlab/test-lists:lists/ir.csv',
       ...thirdParty,
+      ...diagnosis,
     }),
   ],
 }

@@ -1,5 +1,5 @@
 import type { App } from '../app.ts'
-import { anyAnswer, thirdParty } from './defaults.ts'
+import { anyAnswer, diagnosis, thirdParty } from './defaults.ts'
 
 export const gap: App = {
   id: 'gap',
@@ -22,6 +22,7 @@ export const gap: App = {
       host: 'gap.im',
       source: 'citizenlab/test-lists:lists/ir.csv',
       ...thirdParty,
+      ...diagnosis,
     }),
   ],
 }

@@ -1,5 +1,5 @@
 import type { App } from '../app.ts'
-import { anyAnswer, diagnosis, thirdParty } from './defaults.ts'
+import { anyAnswer, diagnosis, OPEN_OR_REFUSED, thirdParty, websocket } from './defaults.ts'
 
 const android = 'KianIranian-STDG/iGap-Android'
 
@@ -10,6 +10,16 @@ export const igap: App = {
   status: 'measured',
   stores: { google: 'net.iGap' },
   targets: [
+    websocket({
+      id: 'igap.secure',
+      feature: 'text',
+      host: 'secure.igap.net',
+      path: '/hybrid/',
+      status: OPEN_OR_REFUSED,
+      source: android,
+      ...thirdParty,
+      healthy: 'The upgrade opens, or is refused; read in the app’s code of 2022.',
+    }),
     anyAnswer({
       id: 'igap.gate.igap.net',
       feature: 'text',
@@ -32,6 +42,7 @@ export const igap: App = {
       host: 'www.igap.net',
       source: 'citizenlab/test-lists:lists/ir.csv',
       ...thirdParty,
+      ...diagnosis,
     }),
   ],
 }

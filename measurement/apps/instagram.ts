@@ -1,5 +1,16 @@
 import type { App } from '../app.ts'
-import { anyAnswer, diagnosis, experimental, innocuousName, names, thirdParty, tls } from './defaults.ts'
+import {
+  anyAnswer,
+  diagnosis,
+  experimental,
+  innocuousName,
+  names,
+  OPEN_OR_REFUSED,
+  quic,
+  thirdParty,
+  tls,
+  websocket,
+} from './defaults.ts'
 
 const meta = 'mautrix/meta:pkg/messagix/endpoints/instagram.go'
 
@@ -26,6 +37,23 @@ export const instagram: App = {
       ...thirdParty,
       ...diagnosis,
     }),
+    quic({ id: 'instagram.i.instagram.com.quic', feature: 'text', host: 'i.instagram.com', source: meta }),
+    ...[
+      ['gateway.instagram.com', '/ws/streamcontroller', 'gateway'],
+      ['web-chat-e2ee.instagram.com', '/ws/chat', 'web-chat-e2ee'],
+    ].map(([host = '', path = '', name]) =>
+      websocket({
+        id: `instagram.${name}`,
+        feature: 'text',
+        host,
+        path,
+        origin: 'https://www.instagram.com',
+        status: OPEN_OR_REFUSED,
+        source: meta,
+        healthy: 'The upgrade is refused for want of a session, or opens.',
+        ...experimental,
+      }),
+    ),
     innocuousName({
       id: 'instagram.i.instagram.com.name',
       feature: 'text',
@@ -55,6 +83,7 @@ export const instagram: App = {
       host: 'scontent.cdninstagram.com',
       source: meta,
       ...thirdParty,
+      ...diagnosis,
     }),
   ],
 }

@@ -1,5 +1,5 @@
 import type { App } from '../app.ts'
-import { diagnosis, tcp, thirdParty, tls } from './defaults.ts'
+import { diagnosis, ordinary, tcp, thirdParty } from './defaults.ts'
 
 const kakao = 'storycraft/node-kakao:src/network'
 
@@ -10,15 +10,18 @@ export const kakaotalk: App = {
   status: 'measured',
   stores: { apple: 362057947, google: 'com.kakao.talk' },
   targets: [
-    tls({
-      id: 'kakaotalk.booking.tls',
+    {
+      ...ordinary,
+      ...thirdParty,
+      id: 'kakaotalk.booking',
       feature: 'text',
       host: 'booking-loco.kakao.com',
-      alpn: [],
-      source: kakao,
-      ...thirdParty,
-      ...diagnosis,
-    }),
+      port: 443,
+      source: `${kakao}; storycraft/node-kakao:src/talk/network`,
+      healthy: 'Status 0 and a list of chat servers; no account needed.',
+      kind: 'loco',
+      ask: { roots: 'public' },
+    },
     ...[995, 443].map(port =>
       tcp({
         id: `kakaotalk.ticket.${port}`,

@@ -58,6 +58,7 @@ export const line: App = {
       host: 'obs.line-apps.com',
       source: linejs,
       ...thirdParty,
+      ...diagnosis,
     }),
     anyAnswer({
       id: 'line.line.me',

@@ -34,6 +34,7 @@ export const matrix: App = {
       host: 'app.element.io',
       source: 'citizenlab/test-lists:lists/global.csv',
       ...thirdParty,
+      ...diagnosis,
     }),
   ],
 }

@@ -27,7 +27,14 @@ export const rubika: App = {
       ...thirdParty,
       ...diagnosis,
     }),
-    anyAnswer({ id: 'rubika.web.rubika.ir', feature: 'web', host: 'web.rubika.ir', source: client, ...thirdParty }),
+    anyAnswer({
+      id: 'rubika.web.rubika.ir',
+      feature: 'web',
+      host: 'web.rubika.ir',
+      source: client,
+      ...thirdParty,
+      ...diagnosis,
+    }),
     anyAnswer({
       id: 'rubika.m.rubika.ir',
       feature: 'web',

@@ -47,6 +47,7 @@ export const session: App = {
       feature: 'media',
       host: 'filev2.getsession.org',
       source: directory,
+      ...diagnosis,
     }),
     anyAnswer({
       id: 'session.getsession.org',

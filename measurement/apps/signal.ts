@@ -1,6 +1,6 @@
 import type { App } from '../app.ts'
 import type { TargetOf } from '../target.ts'
-import { anyAnswer, diagnosis, https, innocuousName, names, ordinary, thirdParty, tls } from './defaults.ts'
+import { anyAnswer, diagnosis, https, innocuousName, names, ordinary, thirdParty, tls, websocket } from './defaults.ts'
 
 const spec = 'ooni/spec:nettests/ts-029-signal.md'
 const env = 'signalapp/libsignal:rust/net/src/env.rs'
@@ -15,6 +15,25 @@ const cdn = (host: string, more: { decides?: 'no' } = {}) =>
     roots,
     source: gradle,
     healthy: 'Any HTTP status, under a public or Signal certificate.',
+    ...more,
+  })
+
+const socket = (
+  words: 'keepalive' | 'provisioning',
+  path: string,
+  feature: 'text' | 'registration',
+  healthy: string,
+  more: { decides?: 'no' },
+) =>
+  websocket({
+    id: `signal.chat.${words}`,
+    feature,
+    host: 'chat.signal.org',
+    path,
+    roots,
+    words: `signal-${words}`,
+    source: `${env}; signalapp/Signal-Server:KeepAliveController, ProvisioningConnectListener`,
+    healthy,
     ...more,
   })
 
@@ -51,7 +70,17 @@ export const signal: App = {
       source: `${spec}; ${env}`,
       healthy: '404 with X-Signal-Timestamp, the header libsignal takes as proof that it reached Signal.',
       expect: { header: 'x-signal-timestamp' },
+      // The keepalive goes deeper; OONI asks no more than this.
+      decides: 'imports',
     }),
+    socket('keepalive', '/v1/websocket/', 'text', 'The answer 200 to a keepalive of a socket without an account.', {}),
+    socket(
+      'provisioning',
+      '/v1/websocket/provisioning/',
+      'registration',
+      'An address for a device to be linked.',
+      diagnosis,
+    ),
     tls({
       id: 'signal.grpc.chat',
       feature: 'text',
@@ -117,6 +146,7 @@ export const signal: App = {
       source: gradle,
       healthy: '200 with the newest version.',
       expect: { status: [200] },
+      ...diagnosis,
     }),
     anyAnswer({
       id: 'signal.updates2',

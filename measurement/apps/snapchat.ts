@@ -40,6 +40,7 @@ export const snapchat: App = {
       host: 'cf-st.sc-cdn.net',
       source: lists,
       ...thirdParty,
+      ...diagnosis,
     }),
   ],
 }

@@ -82,6 +82,49 @@ const mediaOnly = ([dc, host, family]: (typeof media)[number]): TargetOf<'mtprot
   ask: { transport: 'obfuscated2', dc: -dc, keys: [PRODUCTION_KEY] },
 })
 
+/** The web client's way: a host per data centre, obfuscation inside a WebSocket. */
+const browser = (dc: number, name: string, more: Partial<TargetOf<'mtproto'>> = {}): TargetOf<'mtproto'> => ({
+  ...ordinary,
+  id: `telegram.${name}.wss`,
+  feature: 'web',
+  host: `${name}.web.telegram.org`,
+  port: 443,
+  dc: `${dc}`,
+  source: 'tdlib/td:td/telegram/net/ConnectionCreator.cpp; mtcute:packages/web/src/websocket.ts',
+  healthy: '101, then resPQ inside the obfuscated stream. 302 is a front that serves another data centre.',
+  kind: 'mtproto',
+  ask: { transport: 'websocket', path: '/apiws', origin: 'https://web.telegram.org', dc, keys: [PRODUCTION_KEY] },
+  ...more,
+})
+
+/** The same message as the body of a POST: what clients fall back to, and what passes where filters know HTTP only. */
+const inHttp = (place: Omit<DataCentre, 'family'>, transport: 'http' | 'https', id: string): TargetOf<'mtproto'> => ({
+  ...ordinary,
+  ...diagnosis,
+  id: `telegram.${id}`,
+  feature: transport === 'http' ? 'text' : 'web',
+  host: place.host,
+  port: transport === 'http' ? 80 : 443,
+  dc: `${place.dc}`,
+  source:
+    transport === 'http'
+      ? 'telegramdesktop/tdesktop:Telegram/SourceFiles/mtproto/connection_http.cpp; tdlib/td:td/mtproto/HttpTransport.cpp'
+      : 'morethanwords/tweb:src/lib/mtproto/dcConfigurator.ts',
+  healthy: '200 with a bare resPQ.',
+  kind: 'mtproto',
+  ask: { transport, path: transport === 'http' ? '/api' : '/apiw1', dc: place.dc, keys: [PRODUCTION_KEY] },
+})
+
+/** Serves files of large channels, with keys of its own that only clients with an account are told. */
+const cdn = (host: string, family: Family): TargetOf<'mtproto'> => ({
+  ...live(203, host, family, '-cdn'),
+  feature: 'cdn',
+  decides: 'yes',
+  source: 'pyrogram:pyrogram/session/internals/data_center.py',
+  healthy: 'resPQ with our nonce, under whatever key, or a four-byte transport error.',
+  ask: { transport: 'obfuscated2', dc: 203, keys: [] },
+})
+
 /** What OONI's Telegram test asks (ts-020). A bare POST says nothing of MTProto, so it decides only where nothing deeper was measured. */
 const post = (place: DataCentre, port: 443 | 80): TargetOf<'http'> => ({
   ...base(place, port, 'http'),
@@ -137,6 +180,20 @@ export const telegram: App = {
     ...v4.flatMap(place => [post(place, 80), post(place, 443)]),
     ...Object.entries(others).flatMap(([dc, hosts]) => hosts.map(host => live(Number(dc), host, 'v4'))),
     ...media.map(mediaOnly),
+    cdn('91.105.192.100', 'v4'),
+    cdn('2a0a:f280:203:a:5000::100', 'v6'),
+    ...v4.map(place => inHttp(place, 'http', `${place.name}.v4.80.api`)),
+    browser(1, 'pluto', diagnosis),
+    browser(2, 'venus'),
+    browser(3, 'aurora', diagnosis),
+    browser(4, 'vesta', diagnosis),
+    browser(5, 'flora', diagnosis),
+    ...[2, 4].flatMap(dc => [
+      browser(dc, `zws${dc}`, { ...diagnosis, source: 'Ajaxy/telegram-tt:src/lib/gramjs/Utils.ts' }),
+      browser(dc, `kws${dc}`, { ...thirdParty, ...diagnosis, source: 'Flowseal/tg-ws-proxy:docs/EN/README.md' }),
+    ]),
+    inHttp({ dc: 2, name: 'venus', host: 'venus.web.telegram.org' }, 'https', 'venus.apiw1'),
+    inHttp({ dc: 4, name: 'vesta', host: 'vesta.web.telegram.org' }, 'https', 'vesta.apiw1'),
     web('web.telegram.org', 'ooni/spec:nettests/ts-020-telegram.md'),
     web('telegram.org', websites, { ...thirdParty, ...diagnosis }),
     web('core.telegram.org', websites, { ...thirdParty, ...diagnosis }),
@@ -163,6 +220,7 @@ export const telegram: App = {
       path: '/current4',
       source: 'telegramdesktop/tdesktop:localstorage.cpp',
       healthy: 'Any HTTP answer under a certificate for the name.',
+      ...diagnosis,
     }),
     ...['cdn1.telesco.pe', 'cdn4.telesco.pe', 'cdn5.telesco.pe'].map(host =>
       anyAnswer({ id: `telegram.${host}`, feature: 'media', host, source: postMedia, ...thirdParty, ...diagnosis }),

@@ -58,6 +58,7 @@ export const viber: App = {
       host: 'www.viber.com',
       source: 'citizenlab/test-lists:lists/global.csv',
       ...thirdParty,
+      ...diagnosis,
     }),
   ],
 }

@@ -34,7 +34,14 @@ export const vk: App = {
       source: 'citizenlab/test-lists:lists/global.csv',
       ...thirdParty,
     }),
-    anyAnswer({ id: 'vk.id.vk.ru', feature: 'registration', host: 'id.vk.ru', source: client, ...thirdParty }),
+    anyAnswer({
+      id: 'vk.id.vk.ru',
+      feature: 'registration',
+      host: 'id.vk.ru',
+      source: client,
+      ...thirdParty,
+      ...diagnosis,
+    }),
     anyAnswer({
       id: 'vk.login.vk.ru',
       feature: 'registration',

@@ -67,6 +67,13 @@ export const wechat: App = {
       ...thirdParty,
       ...diagnosis,
     }),
-    anyAnswer({ id: 'wechat.mmsns.qpic.cn', feature: 'media', host: 'mmsns.qpic.cn', source: guide, ...thirdParty }),
+    anyAnswer({
+      id: 'wechat.mmsns.qpic.cn',
+      feature: 'media',
+      host: 'mmsns.qpic.cn',
+      source: guide,
+      ...thirdParty,
+      ...diagnosis,
+    }),
   ],
 }

@@ -1,6 +1,17 @@
 import type { App } from '../app.ts'
 import type { TargetOf } from '../target.ts'
-import { anyAnswer, diagnosis, https, innocuousName, names, tcp } from './defaults.ts'
+import {
+  anyAnswer,
+  diagnosis,
+  experimental,
+  https,
+  innocuousName,
+  names,
+  ordinary,
+  stun,
+  tcp,
+  thirdParty,
+} from './defaults.ts'
 
 const spec = 'ooni/spec:nettests/ts-018-whatsapp.md'
 const proxy = 'WhatsApp/proxy:proxy/src/proxy_config.cfg'
@@ -16,6 +27,46 @@ const chat = (host: string, port: 443 | 5222): TargetOf<'tcp'> =>
     source: `${spec}; ${proxy}`,
     healthy: 'TCP opens. There is no TLS on either port.',
   })
+
+/** Key that signs the servers' certificates, pinned in every client (reference endpoints.md §2.1; whatsmeow, Baileys). */
+const ROOT = '142375574d0a587166aae71ebe516437c4a28b73e3695c6ce1f7f9545da8ee6b'
+
+const chain = 'serverHello whose certificate chain ends in WhatsApp’s own key.'
+
+/** The web client's chat: the same handshake as a phone's, and whoever completes it holds WhatsApp's keys. */
+const webChat = (family: 'v4' | 'v6'): TargetOf<'noise'> => ({
+  ...ordinary,
+  id: `whatsapp.chat.${family}`,
+  feature: 'text',
+  host: 'web.whatsapp.com',
+  port: 443,
+  family,
+  source: 'tulir/whatsmeow:socket/constants.go; WhiskeySockets/Baileys:src/Defaults/index.ts',
+  healthy: `101, then a ${chain}`,
+  kind: 'noise',
+  ask: {
+    transport: 'websocket',
+    prologue: '57410603',
+    root: ROOT,
+    path: '/ws/chat',
+    origin: 'https://web.whatsapp.com',
+  },
+})
+
+/** A phone's chat. Its opening bytes are known from one client of others only, so a control agent has to see it first. */
+const phoneChat = (port: 443 | 5222): TargetOf<'noise'> => ({
+  ...ordinary,
+  ...experimental,
+  ...thirdParty,
+  id: `whatsapp.g.${port}.noise`,
+  feature: 'text',
+  host: 'g.whatsapp.net',
+  port,
+  source: `${proxy}; Auties00/Cobalt`,
+  healthy: `A ${chain}`,
+  kind: 'noise',
+  ask: { transport: 'tcp', prologue: '57410503', root: ROOT },
+})
 
 const media = (host: string, more: { decides?: 'no' } = {}) =>
   anyAnswer({
@@ -34,6 +85,18 @@ export const whatsapp: App = {
   status: 'measured',
   stores: { apple: 310633997, google: 'com.whatsapp' },
   targets: [
+    webChat('v4'),
+    webChat('v6'),
+    phoneChat(443),
+    phoneChat(5222),
+    stun({
+      id: 'whatsapp.stun',
+      feature: 'voice-call',
+      host: 'stun.whatsapp.net',
+      port: 3478,
+      source: 'lists of STUN servers',
+      ...experimental,
+    }),
     ...['g.whatsapp.net', ...Array.from({ length: 16 }, (_, i) => `e${i + 1}.whatsapp.net`)].flatMap(host => [
       chat(host, 443),
       chat(host, 5222),

@@ -1,5 +1,5 @@
 import type { App } from '../app.ts'
-import { anyAnswer, diagnosis, https, thirdParty, tls } from './defaults.ts'
+import { anyAnswer, diagnosis, experimental, https, OPEN_OR_REFUSED, thirdParty, tls, websocket } from './defaults.ts'
 
 export const wire: App = {
   id: 'wire',
@@ -24,6 +24,16 @@ export const wire: App = {
       alpn: ['http/1.1'],
       source: 'wireapp/wire-server:docs/src/understand/associate/deeplink.md',
       ...diagnosis,
+    }),
+    websocket({
+      id: 'wire.prod-nginz-ssl.wire.com',
+      feature: 'text',
+      host: 'prod-nginz-ssl.wire.com',
+      path: '/await',
+      status: OPEN_OR_REFUSED,
+      source: 'wireapp/wire-server:docs/src/understand/associate/deeplink.md',
+      healthy: 'The upgrade is refused for want of a session.',
+      ...experimental,
     }),
     anyAnswer({
       id: 'wire.app.wire.com',

@@ -1,5 +1,5 @@
 import type { App } from '../app.ts'
-import { anyAnswer, https, thirdParty } from './defaults.ts'
+import { anyAnswer, diagnosis, https, thirdParty } from './defaults.ts'
 
 const client = 'RFS-ADRENO/zca-js:src/apis/login.ts'
 
@@ -21,6 +21,13 @@ export const zalo: App = {
       expect: { json: 'error_code' },
     }),
     anyAnswer({ id: 'zalo.chat.zalo.me', feature: 'web', host: 'chat.zalo.me', source: client, ...thirdParty }),
-    anyAnswer({ id: 'zalo.id.zalo.me', feature: 'registration', host: 'id.zalo.me', source: client, ...thirdParty }),
+    anyAnswer({
+      id: 'zalo.id.zalo.me',
+      feature: 'registration',
+      host: 'id.zalo.me',
+      source: client,
+      ...thirdParty,
+      ...diagnosis,
+    }),
   ],
 }

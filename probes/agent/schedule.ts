@@ -228,7 +228,8 @@ export class Schedule {
       else sparse += perDay
     }
     // full / s + sparse / s² = what the budget allows, solved for s.
-    const allowed = TARGET_SHARE * budget.perDay
+    // What the controls leave of their share goes to the targets.
+    const allowed = (CONTROL_SHARE + TARGET_SHARE) * budget.perDay - (perRound * DAY) / round
     const stretch = (full + Math.sqrt(full ** 2 + 4 * allowed * sparse)) / (2 * allowed)
     return { round: Math.min(round, LONGEST_ROUND), stretch: Math.max(1, stretch) }
   }

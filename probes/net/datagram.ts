@@ -94,10 +94,12 @@ export const datagram = async <T>(
 const connected = (socket: Socket, address: string, port: number): Promise<void> =>
   new Promise((resolve, reject) => {
     socket.once('error', reject)
-    socket.connect(port, address, () => {
+    // Node tells the callback, and nobody else, that it failed; its types do not say so.
+    socket.connect(port, address, ((error?: Error) => {
       socket.off('error', reject)
-      resolve()
-    })
+      if (error) reject(error)
+      else resolve()
+    }) as () => void)
   })
 
 const peerOf = (socket: Socket, bytes: { sent: number; received: number }, now: () => number): Datagrams => {
