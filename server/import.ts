@@ -45,7 +45,7 @@ type Opened = { sink: Sink; close: () => Promise<void> }
 const openSink = async (config: Config, events: readonly PolicyEvent[]): Promise<Opened> => {
   const found = holder(config.PEYK_DATA)
   if (found?.url) return { sink: remoteSink(found.url, config), close: async () => {} }
-  const { store, close } = await openStore(config, null)
+  const { store, close } = await openStore(config)
   const locate = await openLocate(config.PEYK_DATA, config.PEYK_ASN_DB)
   const analyst = new Analyst({
     ...{ store, events, facts: await Facts.open(store) },

@@ -52,7 +52,7 @@ export const openMetricsCommand = async (
     if ((name !== '--country' && name !== '--app') || value === undefined) throw new ConfigError(openMetricsUsage)
     range[name === '--country' ? 'country' : 'app'] = value
   }
-  const { store, close } = await openStore(config, null)
+  const { store, close } = await openStore(config)
   try {
     for await (const line of openMetricsText(store, range)) if (!out.write(line)) await once(out, 'drain')
     return 0

@@ -33,10 +33,9 @@ export type RunParts = {
 /** The store of a data folder, held by this process alone. */
 export const openStore = async (
   config: Config,
-  url: string | null,
-): Promise<{ store: Store; close: () => Promise<void> }> => {
+): Promise<{ store: Store; announce: (url: string) => void; close: () => Promise<void> }> => {
   mkdirSync(config.PEYK_DATA, { recursive: true, mode: 0o700 })
-  const held = lock(config.PEYK_DATA, url)
+  const held = lock(config.PEYK_DATA)
   try {
     const store = await (config.PEYK_CLICKHOUSE_URL
       ? openClickHouse(config.PEYK_CLICKHOUSE_URL.href)
@@ -47,7 +46,7 @@ export const openStore = async (
       await store.close()
       held.release()
     }
-    return { store, close }
+    return { store, announce: held.announce, close }
   } catch (error) {
     held.release()
     throw error
@@ -70,7 +69,7 @@ export const sinkOf = (store: Store, analyst: Analyst): Sink => ({
 
 /** The whole server: store, analyst, API, page, metrics. Resolves when it listens. */
 export const runServer = async (config: Config, parts: RunParts): Promise<Server> => {
-  const { store, close } = await openStore(config, `http://${config.PEYK_HOST}:${config.PEYK_PORT}`)
+  const { store, announce, close } = await openStore(config)
   const now = () => Date.now() / 1000
   let analyst: Analyst | undefined
   let outgoing: Outgoing | undefined
@@ -114,6 +113,7 @@ export const runServer = async (config: Config, parts: RunParts): Promise<Server
     })
     await analyst!.start()
     outgoing!.start()
+    announce(server.url)
     return {
       ...server,
       close: async () => {

@@ -1,4 +1,4 @@
-import { closeSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs'
+import { closeSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 
 /** Who holds a data folder: the process, and where it can be asked to do work for others. */
@@ -37,19 +37,38 @@ export class Held extends Error {
   }
 }
 
+export type Lock = {
+  /** Tell other commands where this process can be asked to do their work. */
+  announce(url: string): void
+  release(): void
+}
+
 /** Take the folder, or throw `Held`. A lock left by a process that is gone is taken over. */
-export const lock = (folder: string, url: string | null): { release: () => void } => {
+export const lock = (folder: string): Lock => {
+  const write = (path: string, url: string | null): void => {
+    const handle = openSync(path, 'wx', 0o600)
+    writeSync(handle, JSON.stringify({ pid: process.pid, url } satisfies Holder))
+    closeSync(handle)
+  }
   for (let attempt = 0; ; attempt++) {
     try {
-      const handle = openSync(file(folder), 'wx', 0o600)
-      writeSync(handle, JSON.stringify({ pid: process.pid, url } satisfies Holder))
-      closeSync(handle)
-      return { release: () => rmSync(file(folder), { force: true }) }
+      write(file(folder), null)
+      break
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
       const found = holder(folder)
       if (found || attempt > 0) throw new Held(folder, found ?? { pid: 0, url: null })
       rmSync(file(folder), { force: true })
     }
+  }
+  return {
+    announce: url => {
+      // Renamed over the old one, so that nobody reads half a lock.
+      const next = `${file(folder)}.${process.pid}`
+      rmSync(next, { force: true })
+      write(next, url)
+      renameSync(next, file(folder))
+    },
+    release: () => rmSync(file(folder), { force: true }),
   }
 }

@@ -76,7 +76,7 @@ describe.skipIf(missing !== '')(`boards fed by the real server${missing}`, () =>
       PEYK_LOG: 'error',
       PEYK_REMOTE_WRITE_URL: `${prometheus.url}/api/v1/write`,
     })
-    const { store, close } = await openStore(config, null)
+    const { store, close } = await openStore(config)
     const rows = [...world({ from: to - 3_600, to, step: 300, agents: 5 }, trouble)]
     await store.insert('measurements_raw', rows.map(toRow))
     await close()
