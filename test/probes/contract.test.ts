@@ -46,3 +46,57 @@ for (const transport of ['udp', 'tcp', 'doh'] as const) {
       ),
   })
 }
+
+const on = { roots: 'public' } as const
+
+probeContract({
+  kind: 'websocket',
+  over: 'tcp',
+  target: (port, timeout) =>
+    loopbackTarget(
+      'websocket',
+      port,
+      { scheme: 'ws', path: '/', headers: {}, protocol: null, expect: { status: [101], words: 'none' }, ...on },
+      { timeout },
+    ),
+})
+probeContract({ kind: 'quic', over: 'udp', target: (port, timeout) => loopbackTarget('quic', port, {}, { timeout }) })
+probeContract({
+  kind: 'stun',
+  over: 'udp',
+  target: (port, timeout) => loopbackTarget('stun', port, { train: 5 }, { timeout }),
+})
+probeContract({
+  kind: 'noise',
+  over: 'tcp',
+  target: (port, timeout) =>
+    loopbackTarget('noise', port, { transport: 'tcp', prologue: '57410603', root: '09'.repeat(32) }, { timeout }),
+})
+probeContract({
+  kind: 'xmpp',
+  over: 'tcp',
+  target: (port, timeout) => loopbackTarget('xmpp', port, { to: 'localhost', tls: 'none', ...on }, { timeout }),
+})
+probeContract({
+  kind: 'mqtt',
+  over: 'tcp',
+  target: (port, timeout) => loopbackTarget('mqtt', port, { tls: false, ...on }, { timeout }),
+})
+probeContract({
+  kind: 'threema',
+  over: 'tcp',
+  target: (port, timeout) => loopbackTarget('threema', port, { keys: ['09'.repeat(32)] }, { timeout }),
+})
+probeContract({ kind: 'loco', over: 'tcp', target: (port, timeout) => loopbackTarget('loco', port, on, { timeout }) })
+probeContract({
+  kind: 'store',
+  over: 'tcp',
+  target: (port, timeout) => loopbackTarget('store', port, { store: 'apple', app: '1', country: 'US' }, { timeout }),
+})
+for (const transport of ['websocket', 'http', 'https'] as const) {
+  probeContract({
+    kind: 'mtproto',
+    over: 'tcp',
+    target: (port, timeout) => loopbackTarget('mtproto', port, { transport, dc: 2, keys: [] }, { timeout }),
+  })
+}

@@ -1,12 +1,15 @@
 import { createDecipheriv } from 'node:crypto'
+import type { Socket } from 'node:net'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { obfuscation, parseResPq, requestPq } from '../../probes/mtproto.ts'
 import { Failed } from '../../probes/net/classify.ts'
 import { run } from '../probe-contract.ts'
-import { type Answers, dataCentre } from '../servers/mtproto.ts'
+import { certificate, trust } from '../servers/certificates.ts'
+import { type Answers, dataCentre, resPq, serve } from '../servers/mtproto.ts'
 import { loopbackTarget } from '../servers/target.ts'
-import { tcpPeer } from '../servers/tcp.ts'
+import { tcpPeer, tlsPeer } from '../servers/tcp.ts'
+import { webSocketPeer } from '../servers/websocket.ts'
 
 const KEY = 'd09d1d85de64fd85'
 const transports = ['obfuscated2', 'intermediate'] as const
@@ -24,6 +27,90 @@ test.each(transports)('%s: resPQ with our nonce and a known key is an answer', a
   expect(steps[1]).toMatchObject({ mark: KEY })
   // 64 or 4 bytes to open, 4 of length, 40 of request; 4 of length and 20 + 56 + 8n back.
   expect({ sent, received }).toEqual({ sent: transport === 'obfuscated2' ? 108 : 48, received: 96 })
+})
+
+test('obfuscated2 with abridged packets, and where no key of the app is known, any key', async () => {
+  await using peer = await tcpPeer(dataCentre({ keys: ['00000000000000ab'] }))
+  const ask = { transport: 'obfuscated2' as const, envelope: 'abridged' as const, dc: 2, keys: [] }
+  const { failure, steps } = await run(loopbackTarget('mtproto', peer.port, ask))
+  expect(failure).toBeNull()
+  expect(steps[1]).toMatchObject({ mark: '00000000000000ab', sent: 64 + 1 + 40 })
+})
+
+const root = certificate('Test root', { ca: true })
+trust(root)
+const leaf = certificate('leaf', { issuer: root, hosts: ['localhost'] })
+
+test.each(['intermediate', 'abridged'] as const)('in a WebSocket, obfuscated, %s packets', async envelope => {
+  await using peer = await webSocketPeer(leaf, (socket, { url, headers }) => {
+    expect([url, headers['origin'], headers['sec-websocket-protocol']]).toEqual([
+      '/apiws',
+      'https://web.app.test',
+      'binary',
+    ])
+    serve({
+      onBytes: listener => socket.on('message', message => listener(message as Buffer)),
+      write: bytes => socket.send(bytes),
+      destroy: () => socket.close(),
+    })
+  })
+  const ask = {
+    transport: 'websocket',
+    envelope,
+    path: '/apiws',
+    origin: 'https://web.app.test',
+    dc: 2,
+    keys: [KEY],
+  } as const
+  const { failure, steps, origin_proof } = await run(
+    loopbackTarget('mtproto', peer.port, { ...ask, keys: [KEY] }, { host: 'localhost' }),
+  )
+  expect({ failure, origin_proof }).toEqual({ failure: null, origin_proof: 'protocol' })
+  expect(steps.map(({ operation }) => operation)).toEqual([
+    'resolve',
+    'connect',
+    'tls_handshake',
+    'upgrade',
+    'protocol_handshake',
+  ])
+})
+
+/** The HTTP transport: the bare message is the body, the bare answer comes back. */
+const overHttp = async (scheme: 'http' | 'https', answer: (body: Buffer) => [status: string, body: Buffer]) => {
+  const talk = (socket: Socket): void => {
+    let seen: Buffer = Buffer.alloc(0)
+    socket.on('data', bytes => {
+      seen = Buffer.concat([seen, bytes])
+      const at = seen.indexOf('\r\n\r\n') + 4
+      if (at < 4 || seen.length < at + 40) return
+      expect(seen.toString('latin1')).toMatch(/^POST \/api HTTP\/1\.1\r\n/)
+      const [status, body] = answer(seen.subarray(at))
+      socket.write(`HTTP/1.1 ${status}\r\nContent-Length: ${body.length}\r\n\r\n`)
+      socket.write(body)
+    })
+  }
+  await using peer = await (scheme === 'http' ? tcpPeer(talk) : tlsPeer({ key: leaf.keyPem, cert: leaf.pem }, talk))
+  return await run(
+    loopbackTarget(
+      'mtproto',
+      peer.port,
+      { transport: scheme, path: '/api', dc: 2, keys: [KEY] },
+      { host: 'localhost' },
+    ),
+  )
+}
+
+test.each(['http', 'https'] as const)('as the body of a POST over %s', async scheme => {
+  const { failure, steps, origin_proof } = await overHttp(scheme, body => ['200 OK', resPq(body, {})])
+  expect({ failure, origin_proof }).toEqual({ failure: null, origin_proof: 'protocol' })
+  expect(steps.at(-2)).toMatchObject({ operation: 'http_round_trip', code: 200 })
+  expect(steps.at(-1)).toMatchObject({ operation: 'protocol_handshake', mark: KEY })
+})
+
+test('a POST answered by a web server is no answer of a data centre', async () => {
+  expect((await overHttp('http', () => ['404 Not Found', Buffer.from('nginx')])).failure).toBe('mtproto_malformed')
+  expect((await overHttp('http', () => ['200 OK', Buffer.from('<html>')])).failure).toBe('mtproto_malformed')
+  expect((await overHttp('http', () => ['500 Oops', Buffer.alloc(0)])).failure).toBe('http_unexpected_status_code')
 })
 
 test('random padding after resPQ is allowed', async () => {
