@@ -51,7 +51,7 @@ export class Analyst {
 
   /** Take up what was stored and not settled, and begin to judge on time. */
   async start(): Promise<void> {
-    const { store, facts, now } = this.#parts
+    const { store, facts } = this.#parts
     const since = facts.of<{ arrived: number }>('analyst').get('settled')?.arrived ?? 0
     const rows = await store.query<{ country: string; asn: number; start: number }>(
       `SELECT DISTINCT country, asn, toUnixTimestamp(toStartOfInterval(placed, INTERVAL ${ROLLUP_SECONDS} SECOND)) AS start
@@ -60,7 +60,17 @@ export class Analyst {
     )
     for (const { country, asn, start } of rows) this.#add(country, asn, start)
     this.#schedule(0)
-    this.#tick = setInterval(() => this.#judgePresent(now()), ROLLUP_SECONDS * 1000).unref()
+    this.#tickAtNextWindow()
+  }
+
+  /** With every window, as soon as it begins: until then the present shows the one before. */
+  #tickAtNextWindow(): void {
+    const { now } = this.#parts
+    const wait = ROLLUP_SECONDS - (now() % ROLLUP_SECONDS)
+    this.#tick = setTimeout(() => {
+      this.#judgePresent(now())
+      this.#tickAtNextWindow()
+    }, wait * 1000).unref()
   }
 
   /** Rows became durable: their windows are to be settled, after so many milliseconds at the latest. */
@@ -86,7 +96,7 @@ export class Analyst {
   }
 
   async stop(): Promise<void> {
-    clearInterval(this.#tick)
+    clearTimeout(this.#tick)
     clearTimeout(this.#timer)
     await this.#working
   }

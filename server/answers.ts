@@ -130,24 +130,38 @@ const nameOf = (asn: number, networkName: NetworkName): { network?: string } => 
 
 export type ReachabilityWanted = {
   at: number
+  /** `at` is the present, which is still being judged. */
+  present: boolean
   app: string | undefined
   feature: Feature | undefined
   country: string | undefined
 }
 
-/** Every place at one time: the 5-minute window that holds `at`, whose verdicts look back an hour. */
+/**
+ * Every place at one time: the 5-minute window that holds `at`, whose verdicts look back an hour. At present a place
+ * whose newest window is not judged yet stands as it was in the one before, so that no place blinks as windows change.
+ */
 export const reachabilityAnswer = async (
   store: Store,
-  { at, app, feature, country }: ReachabilityWanted,
+  { at, present, app, feature, country }: ReachabilityWanted,
   networkName: NetworkName,
 ): Promise<Reachability> => {
   const start = windowStart(at)
   const filter = `app != {control:String} AND ({app:String} = '' OR app = {app:String}) AND ({feature:String} = '' OR feature = {feature:String})
     AND ({country:String} = '' OR country = {country:String})`
-  const params: Params = { start, control: CONTROL, app: app ?? '', feature: feature ?? '', country: country ?? '' }
+  const earliest = present ? start - ROLLUP_SECONDS : start
+  const params: Params = {
+    start,
+    earliest,
+    control: CONTROL,
+    app: app ?? '',
+    feature: feature ?? '',
+    country: country ?? '',
+  }
   const rows = await store.query<Row>(
-    `SELECT ${COLUMNS} FROM rollups FINAL WHERE level = ${ROLLUP_SECONDS} AND at = fromUnixTimestamp({start:UInt32}) AND ${filter}
-       AND ${PUBLIC} ORDER BY app, feature, country, asn`,
+    `SELECT ${COLUMNS} FROM rollups FINAL WHERE level = ${ROLLUP_SECONDS} AND at >= fromUnixTimestamp({earliest:UInt32})
+       AND at <= fromUnixTimestamp({start:UInt32}) AND ${filter} AND ${PUBLIC}
+     ORDER BY app, feature, country, asn, rollups.at DESC LIMIT 1 BY app, feature, country, asn`,
     params,
   )
   const countries = await store.query<{ country: string; newest: number; origins: Source['origin'][] }>(

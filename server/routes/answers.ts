@@ -103,8 +103,9 @@ const reachability = (app: App, { store, networkName, now }: AnswerParts): void 
     async ({ query }) => {
       knownApp(query.app)
       const { app, feature, country } = query
-      const at = secondsOf('at', query.at) ?? now()
-      return await reachabilityAnswer(store, { at, app, feature, country }, networkName)
+      const given = secondsOf('at', query.at)
+      const wanted = { at: given ?? now(), present: given === undefined, app, feature, country }
+      return await reachabilityAnswer(store, wanted, networkName)
     },
   )
   app.get(

@@ -1,0 +1,59 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { Analyst } from '../../server/analyst.ts'
+import { reachabilityAnswer } from '../../server/answers.ts'
+import { Facts } from '../../server/facts.ts'
+import { touch } from '../../server/rollup.ts'
+import { openEmbedded } from '../../server/store/chdb.ts'
+import { toRow } from '../../server/store/rows.ts'
+import { migrate } from '../../server/store/schema.ts'
+import type { Store } from '../../server/store/store.ts'
+import { world } from './world.ts'
+
+/** A window began at MEASURED; a little later everything measured in it is judged. */
+const MEASURED = Date.parse('2024-03-04T10:00:00Z') / 1_000
+const WINDOW = 300
+
+const folder = mkdtempSync(join(tmpdir(), 'peyk-present-'))
+let store: Store
+let now = MEASURED + 120
+
+beforeAll(async () => {
+  store = await openEmbedded(folder)
+  await migrate(store)
+  const rows = [...world({ from: MEASURED, to: MEASURED + 60, step: 60, agents: 3 }, () => null)]
+  await store.insert('measurements_raw', rows.map(toRow))
+  const facts = await Facts.open(store)
+  const analyst = new Analyst({
+    ...{ store, facts, events: [], networkName: () => undefined, leastAgents: 3, now: () => now },
+  })
+  const touched = new Map()
+  for (const { country, asn, at } of rows) touch(touched, country, asn, at)
+  analyst.touch(touched)
+  await analyst.idle()
+  await analyst.stop()
+})
+afterAll(async () => {
+  await store.close()
+  rmSync(folder, { recursive: true, force: true })
+})
+
+const placesAt = async (at: number, present: boolean) =>
+  (await reachabilityAnswer(store, { at, present, ...nothingElse }, () => undefined)).places
+const nothingElse = { app: undefined, feature: undefined, country: undefined }
+
+test('the present does not go blank while its window waits to be judged', async () => {
+  const before = await placesAt(now, true)
+  expect(before.length).toBeGreaterThan(0)
+  now = MEASURED + WINDOW + 1
+  const after = await placesAt(now, true)
+  expect(after).toEqual(before)
+  // A time asked for is that time, and nothing was judged then.
+  expect(await placesAt(now, false)).toEqual([])
+})
+
+test('it ends with the window after: what is older is not the present', async () => {
+  expect(await placesAt(MEASURED + 2 * WINDOW, true)).toEqual([])
+})
