@@ -9,6 +9,7 @@ const usage = `peyk start                                server, an agent of its
 peyk server                               the server alone
 peyk agent                                an agent alone
 peyk import ooni FILE…                    OONI's files into the record
+peyk export openmetrics FROM TO           rollups of a time as text for Prometheus’ promtool
 peyk baseline [APP…] [--json]             measure the catalogue once from here
 peyk catalogue key|sign                   the signed catalogue
 peyk dashboards [FOLDER]                  boards, rules and alerts, as files
@@ -82,6 +83,13 @@ const commands: Record<string, (args: readonly string[]) => Promise<number>> = {
     const { readConfig } = await import('./server/config.ts')
     const { importCommand } = await import('./server/import.ts')
     return await importCommand(args, readConfig(), await events())
+  },
+  export: async ([what, ...args]) => {
+    const { readConfig } = await import('./server/config.ts')
+    const { openMetricsCommand, openMetricsUsage } = await import('./server/openmetrics.ts')
+    if (what === 'openmetrics') return await openMetricsCommand(args, readConfig())
+    process.stderr.write(openMetricsUsage)
+    return what === '--help' ? 0 : 2
   },
   baseline: async args => {
     const { baselineCommand } = await import('./probes/agent/baseline.ts')

@@ -1,6 +1,5 @@
 import { CONTROL } from '../measurement/catalogue.ts'
 import type { LabelsOf, MetricName, metrics } from '../measurement/metrics.ts'
-import { operations } from '../measurement/step.ts'
 import { type Verdict, verdicts } from '../measurement/verdict.ts'
 import { ROLLUP_SECONDS } from '../measurement/windows.ts'
 import { PUBLIC } from './analysis/anonymity.ts'
@@ -127,28 +126,39 @@ export async function presentSamples(store: Store, now: number): Promise<RollupS
 
 export type Range = { from: number; to: number; country?: string | undefined; app?: string | undefined }
 
-/**
- * Every sample of a range in constant memory: family by family, series by series, times ascending, as OpenMetrics wants
- * them. The rollups are read once per family.
- */
+type Told = { name: RollupMetric; operation: string } & Omit<Row, 'reachability' | 'seconds' | 'verdict'> & {
+    value: number
+  }
+
+/** A row per sample, family by family and series by series, times ascending: the engine sorts. */
+const toldSql = (
+  where: string,
+) => `SELECT sample.1 AS name, sample.2 AS operation, sample.3 AS value, app, feature, country, asn, start, agents
+  FROM (SELECT *, arrayConcat(
+      if(isNull(reachability), [], [('peyk_reachability_ratio', '', assumeNotNull(reachability))]),
+      if(agents = 0, [], [('peyk_reachability_agents', '', toFloat64(agents))]),
+      arrayMap(o -> ('peyk_latency_seconds', toString(o), seconds[o]), mapKeys(seconds)),
+      [('peyk_verdict_rank', '', toFloat64(indexOf({verdicts:Array(String)}, toString(verdict)) - 1))]) AS samples
+    FROM (${rollupsSql(where)})) ARRAY JOIN samples AS sample
+  WHERE isFinite(value) ORDER BY name, app, feature, country, asn, operation, start`
+
+/** Every sample of a range as OpenMetrics wants them, read as they come. */
 export async function* rangeSamples(
   store: Store,
   { from, to, country = '', app = '' }: Range,
 ): AsyncGenerator<RollupSample> {
-  const params: Params = { from, to, country, app, control: CONTROL }
+  const params: Params = { from, to, country, app, verdicts, control: CONTROL }
   const windows = `at >= fromUnixTimestamp({from:UInt32}) AND at < fromUnixTimestamp({to:UInt32})
     AND ({country:String} = '' OR country = {country:String})`
   const rollups = `${windows} AND ({app:String} = '' OR app = {app:String})`
-  const families = ['peyk_reachability_ratio', 'peyk_reachability_agents', 'peyk_verdict_rank'] as const
-  const ordered = `${rollupsSql(rollups)} ORDER BY app, feature, country, asn, at`
-  for (const family of families)
-    for await (const row of store.stream<Row>(ordered, params))
-      yield* samplesOfRow(row).filter(({ name }) => name === family)
-  // A series is one operation, so one pass for each.
-  for (const operation of operations)
-    for await (const row of store.stream<Row>(ordered, params))
-      yield* samplesOfRow(row).filter(({ labels }) => labels['operation'] === operation)
-  for (const control of ['domestic', 'foreign'] as const)
-    for await (const row of store.stream<ControlRow>(`${controlsSql(windows)} ORDER BY country, asn, at`, params))
-      yield* samplesOfControl(row).filter(({ labels }) => labels['control'] === control)
+  for await (const row of store.stream<Told>(toldSql(rollups), params)) {
+    const { name, operation, value, start, agents } = row
+    const place = { app: row.app, feature: row.feature, country: row.country, asn: String(row.asn) }
+    yield { name, labels: operation === '' ? place : { ...place, operation }, value, start, agents }
+  }
+  const controls: RollupSample[] = []
+  for await (const row of store.stream<ControlRow>(`${controlsSql(windows)} ORDER BY country, asn, start`, params))
+    controls.push(...samplesOfControl(row))
+  yield* controls.filter(({ labels }) => labels['control'] === 'domestic')
+  yield* controls.filter(({ labels }) => labels['control'] === 'foreign')
 }
