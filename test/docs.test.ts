@@ -1,6 +1,6 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { expect, test } from 'vitest'
 import { probeKinds } from '../measurement/step.ts'
 import { measurementsQuery } from '../server/measurements.ts'
@@ -11,6 +11,37 @@ import { pages, root } from './docs.ts'
 
 test.each(Object.entries(pages))('%s is what the code says; `npm run docs` writes it', (path, page) => {
   expect(readFileSync(join(root, path), 'utf8')).toBe(page())
+})
+
+const here = (folder: string, ending: RegExp): string[] =>
+  readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+    .filter(path => ending.test(path))
+    .map(path => join(folder, path))
+
+const written = [
+  ...readdirSync(root).filter(path => path.endsWith('.md')),
+  ...here('docs', /\.md$/),
+  ...here('events', /\.md$/),
+]
+
+test('every link of a page leads to a file that is there', () => {
+  const broken = written.flatMap(page =>
+    [...readFileSync(join(root, page), 'utf8').matchAll(/\]\((?!https?:|mailto:|#)([^)#\s]+)[^)]*\)/g)]
+      .map(([, to = '']) => to)
+      .filter(to => !existsSync(join(root, dirname(page), to)))
+      .map(to => `${page} -> ${to}`),
+  )
+  expect(broken).toEqual([])
+})
+
+test('every setting that code reads from the environment stands in README', () => {
+  const readme = readFileSync(join(root, 'README.md'), 'utf8')
+  const code = ['peyk.ts', ...['probes', 'server', 'dashboards'].flatMap(folder => here(folder, /\.tsx?$/))]
+  const read = code.flatMap(path =>
+    [...readFileSync(join(root, path), 'utf8').matchAll(/\benv(?:\.|\[')(PEYK_[A-Z_]+)/g)].map(([, name = '']) => name),
+  )
+  expect(read.length).toBeGreaterThan(1)
+  expect([...new Set(read)].filter(name => !readme.includes(`\`${name}`))).toEqual([])
 })
 
 test.each([...probeKinds])('the probe kind %s has its page', kind => {

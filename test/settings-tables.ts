@@ -1,7 +1,8 @@
+import { renderSettings } from '../dashboards/render.ts'
 import { settings as ofAgent } from '../probes/agent/config.ts'
 import { settings as ofServer } from '../server/config.ts'
 
-/** Tables of settings, written from the two tables that programs read them by. */
+/** Tables of settings, written from the tables that programs read them by. */
 
 type Setting = { default: string; text: string }
 
@@ -20,10 +21,14 @@ const table = (settings: Readonly<Record<string, Setting>>): string =>
 
 export const serverSettings = (): string => table(ofServer)
 export const agentSettings = (): string => table(ofAgent)
-/** Both in one table, for README. */
+const ofBoards = Object.fromEntries(
+  Object.entries(renderSettings).map(([name, [fallback, text]]) => [name, { default: fallback, text }]),
+)
+
+/** All in one table, for README. */
 export const allSettings = (): string => {
-  const both = [...rows(ofServer, 'server'), ...rows(ofAgent, 'agent')]
-  return ['| setting | of | default | meaning |', '|---|---|---|---|', ...both.map(([, text]) => text)].join('\n')
+  const all = [...rows(ofServer, 'server'), ...rows(ofAgent, 'agent'), ...rows(ofBoards, 'dashboards')]
+  return ['| setting | of | default | meaning |', '|---|---|---|---|', ...all.map(([, text]) => text)].join('\n')
 }
 
 /** The text with what stands between `<!-- name -->` and `<!-- /name -->` replaced. Throws where the marks are missing. */
