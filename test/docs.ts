@@ -1,6 +1,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { failures } from '../measurement/failure.ts'
+import { appsPage } from './apps-page.ts'
 import { dataPage, metricsPage } from './data-page.ts'
 import { agentSettings, allSettings, between, serverSettings } from './settings-tables.ts'
 
@@ -30,6 +31,7 @@ const withSettings = (path: string, table: () => string) => (): string =>
 
 /** Pages that are written from the code, by path in the repository. */
 export const pages: Readonly<Record<string, () => string>> = {
+  'docs/apps.md': appsPage,
   'docs/data.md': dataPage,
   'docs/failures.md': failuresPage,
   'docs/metrics.md': metricsPage,
