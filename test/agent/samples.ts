@@ -74,3 +74,33 @@ export const appOf = (id: string, targets: readonly Target[], more: Partial<App>
   targets,
   ...more,
 })
+
+/** Bytes on the wire of a run that a healthy endpoint answers: TLS with a chain of usual size is about 6 kB. */
+export const healthyBytes = (target: Target): number => {
+  switch (target.kind) {
+    case 'dns':
+      return target.ask.resolver !== 'system' && target.ask.resolver.transport === 'doh' ? 6_500 : 500
+    case 'http':
+      if (target.ask.scheme === 'http') return 1_500
+      return target.ask.method === 'HEAD' ? 6_800 : 8_500
+    case 'mtproto':
+      return ['websocket', 'https'].includes(target.ask.transport) ? 7_000 : 1_000
+    case 'noise':
+      return target.ask.transport === 'websocket' ? 7_500 : 1_200
+    case 'stun':
+      return 300 + 170 * target.ask.train
+    case 'tls':
+      return 6_000
+    default:
+      return {
+        tcp: 600,
+        websocket: 7_000,
+        quic: 2_800,
+        xmpp: 6_500,
+        mqtt: 6_500,
+        threema: 800,
+        loco: 7_000,
+        store: 25_000,
+      }[target.kind]
+  }
+}

@@ -1,0 +1,78 @@
+import { Value } from 'typebox/value'
+import { isPublicAddress } from './address.ts'
+import { App } from './app.ts'
+import { apps, CONTROL } from './catalogue.ts'
+import { probeKinds } from './step.ts'
+import { type Target, targetSchema } from './target.ts'
+
+/**
+ * What is wrong with a catalogue, each with its file and field; empty where nothing is. The compiler finds most of it,
+ * this the rest: patterns, ranges, and the laws between fields. Programs that measure or store ask it before they
+ * start, and stop on a fault. (Not in catalogue.ts: the page imports that, and needs no schemas.)
+ */
+export const catalogueFaults = (of: readonly App[] = apps): string[] => [
+  ...of.flatMap(app =>
+    [...schemaFaults(app), ...appFaults(app)].map(fault => `measurement/apps/${app.id}.ts: ${fault}`),
+  ),
+  ...repeated(of).map(id => `measurement/apps: target ${id}: /id stands twice`),
+]
+
+const schemaFaults = ({ targets, ...app }: App): string[] => [
+  ...[...Value.Errors(App, app)].map(error => `${error.instancePath || '/'} ${error.message}`),
+  ...targets.flatMap(target => {
+    const said = (fault: string) => `target ${target.id}: ${fault}`
+    if (!probeKinds.includes(target.kind)) return [said(`/kind must be one of ${probeKinds.join(', ')}`)]
+    return [...Value.Errors(targetSchema(target.kind), target)].map(error =>
+      said(`${error.instancePath || '/'} ${error.message}`),
+    )
+  }),
+]
+
+const repeated = (of: readonly App[]): string[] => {
+  const ids = of.flatMap(({ targets }) => targets.map(({ id }) => id))
+  return ids.filter((id, at) => ids.indexOf(id) < at)
+}
+
+const appFaults = (app: App): string[] => [
+  ...(app.status === 'retired' && app.targets.length > 0 ? ['/targets must be empty where /status is retired'] : []),
+  ...(app.status === 'retired' && !app.note ? ['/note must say when and why it was retired'] : []),
+  ...app.targets.flatMap(target => lawsBroken(app, target).map(fault => `target ${target.id}: ${fault}`)),
+]
+
+/** Seconds between two runs on an address a filter may react to (reference endpoints.md §1.4, fact 3 of §11). */
+const FILTER_SPACING = 180
+/** These ask nothing that a filter of the app could see, or ask somebody else's address. */
+const harmless = (app: App, target: Target): boolean =>
+  app.id === CONTROL || target.kind === 'store' || (target.kind === 'dns' && target.ask.resolver !== 'system')
+
+const lawsBroken = (app: App, target: Target): string[] => {
+  const { experimental, decides, confidence, spacing, control } = target
+  const laws: [holds: boolean, fault: string][] = [
+    [target.id.startsWith(`${app.id}.`), `/id must begin with ${app.id}.`],
+    [!experimental || decides === 'no', '/decides must be no while /experimental is true'],
+    [confidence !== 'unverified' || experimental, '/experimental must be true where /confidence is unverified'],
+    [spacing >= FILTER_SPACING || harmless(app, target), `/spacing must be at least ${FILTER_SPACING}`],
+    [control === undefined || app.id === CONTROL, '/control is for targets of the app control'],
+    [control !== 'domestic' || Boolean(target.countries?.length), '/countries must say whose domestic control it is'],
+    [
+      target.kind !== 'store' || (target.roles?.join() === 'control' && decides === 'no'),
+      '/roles of a listing must be control, /decides no',
+    ],
+    [target.risk === 'ordinary' || decides === 'no', '/decides must be no where /risk is unusual: few agents ask it'],
+    [
+      target.address === 'loopback' || addressesOf(target).every(isPublicOrName),
+      '/host must be a name or a public address',
+    ],
+    [familyFits(target), '/family must be that of the address in /host'],
+  ]
+  return laws.filter(([holds]) => !holds).map(([, fault]) => fault)
+}
+
+const addressesOf = (target: Target): string[] =>
+  target.kind === 'dns' && target.ask.resolver !== 'system' ? [target.host, target.ask.resolver.address] : [target.host]
+
+const isAddress = (host: string): boolean => host.includes(':') || /^[\d.]+$/.test(host)
+const isPublicOrName = (host: string): boolean =>
+  isAddress(host) ? isPublicAddress(host) : !/(^|\.)(localhost|local|internal|test|invalid)$/.test(host)
+
+const familyFits = ({ host, family }: Target): boolean => !isAddress(host) || (family === 'v6') === host.includes(':')
