@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox'
-import { Layer, type Operation } from './step.ts'
+import { Layer } from './step.ts'
 
 /**
  * What is said of (app, feature, network) in one window, from best to worst. `slow`: shifted, cause open; `throttled`:
@@ -67,6 +67,3 @@ export type Recurrence = Static<typeof Recurrence>
 
 export const LayerOrNull = Type.Union([Type.Null(), Layer])
 export const MechanismOrNull = Type.Union([Type.Null(), Mechanism])
-
-/** Seconds of each operation, medians of agents. */
-export type Latency = Partial<Record<Operation, number>>

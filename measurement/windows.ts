@@ -4,8 +4,6 @@
 export const ROLLUP_SECONDS = 300
 /** A verdict looks back this far for each agent's latest result per target. */
 export const VERDICT_LOOKBACK_SECONDS = 3_600
-/** The same for metered agents, which measure less often. */
-export const METERED_LOOKBACK_SECONDS = 3 * 3_600
 /** The detector's bin (reference detection.md §5.4). */
 export const DETECTOR_BIN_SECONDS = 900
 /** Levels of public rollups. */
@@ -14,11 +12,6 @@ export type RollupLevel = (typeof rollupLevels)[number]
 
 /** Start of the span of `length` seconds that holds `at` (Unix seconds); spans are aligned to the epoch, so days are UTC days. */
 export const windowStart = (at: number, length: number = ROLLUP_SECONDS): number => Math.floor(at / length) * length
-
-/** Starts of the spans that touch [from, to). */
-export function* windowsIn(from: number, to: number, length: number = ROLLUP_SECONDS): Generator<number> {
-  for (let at = windowStart(from, length); at < to; at += length) yield at
-}
 
 const stepNames: Record<string, RollupLevel> = { '5m': 300, '1h': 3_600, '1d': 86_400 }
 
