@@ -85,7 +85,7 @@ const overHttps = async (target: Target, resolver: Named, net: Net): Promise<voi
   const { address, port, name = address, path = '/dns-query' } = resolver
   const stream = await net.connect(address, port)
   if (!stream) return
-  if (!(await net.handshake(stream, { sni: name, alpn: ['http/1.1'], roots: 'public', verify: name }))) return
+  if (!(await net.handshake(stream, { sni: name, alpn: ['h2', 'http/1.1'], roots: 'public', verify: name }))) return
   const headers = { 'content-type': 'application/dns-message', accept: 'application/dns-message' }
   const question = { scheme: 'https', host: name, port, method: 'POST', path, headers, limit: MAX_ANSWER } as const
   const answer = await net.request(stream, { ...question, body: query(target, 0) }, ({ status }) => {

@@ -62,6 +62,8 @@ export const exchange = async (
   const client = new Client(`${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}`, {
     connect: oneSocket(stream),
     maxHeaderSize: MAX_HEAD,
+    // Used where the handshake agreed on it, which only resolvers over HTTPS are asked for.
+    allowH2: true,
     // The run's own limit holds.
     headersTimeout: 0,
     bodyTimeout: 0,
