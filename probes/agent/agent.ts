@@ -5,10 +5,11 @@ import type { Measure } from '../probe.ts'
 import { openBudget } from './budget.ts'
 import { type Catalogue, openCatalogue } from './catalogue.ts'
 import { bootName, type Clock, systemClock } from './clock.ts'
-import type { AgentConfig } from './config.ts'
+import { type AgentConfig, isLocal } from './config.ts'
 import { privateFolder } from './files.ts'
 import { openIdentity } from './identity.ts'
 import { holdFolder } from './lock.ts'
+import { isQuiet, onBattery } from './manners.ts'
 import { Gauges, serveMetrics } from './metrics.ts'
 import { openOperator } from './operator.ts'
 import { Reporter } from './reporter.ts'
@@ -21,7 +22,7 @@ import type { Way } from './transport.ts'
 import { familiesHere, networkNow, vantageFinder } from './vantage.ts'
 import { inTurn } from './ways.ts'
 
-const SOFTWARE = `peyk/${manifest.version}`
+export const SOFTWARE = `peyk/${manifest.version}`
 
 export type AgentOptions = {
   config: AgentConfig
@@ -69,7 +70,7 @@ const openParts = async ({ config, clock = systemClock, log = toStderr, ...optio
   const spool = await openSpool(join(folder, 'spool'), {
     ...{ ...config.spool, ...seal, flushSeconds: FLUSH_SECONDS, mono: clock.mono },
   })
-  const servers = () => operator?.current()?.servers ?? [config.server]
+  const servers = () => operator?.current()?.servers ?? config.servers
   const way = options.way ?? inTurn({ servers, routes: config.routes, clock })
   const gauges = new Gauges()
   const { profile, unusual, loopback, apps } = config
@@ -111,6 +112,7 @@ class Agent {
   private rounds = 0
   private line: 'unknown' | 'up' | 'down' = 'unknown'
   private last: object | null = null
+  private resting: 'quiet' | 'battery' | null = null
   private onNetwork: string
   /** When something was last measured (`mono`). */
   private active: number | null
@@ -121,10 +123,10 @@ class Agent {
     this.onNetwork = parts.network()
     this.active = parts.budget.lastActive
     const { config, clock, schedule, gauges } = parts
-    const local = /^(127\.|localhost$|\[::1\]$)/.test(config.server.hostname)
+    const local = config.servers.every(isLocal)
     this.reporter = new Reporter({
       ...parts,
-      server: config.server,
+      server: config.servers[0]!,
       software: SOFTWARE,
       code: config.code,
       file: join(config.folder, 'enrolled.json'),
@@ -156,7 +158,7 @@ class Agent {
     const { signal } = this.abort
     const { config, log, identity } = this.parts
     log(
-      `key ${identity.thumbprint.slice(0, 8)}…, reports to ${config.server.host}, ${config.profile.bytesPerDay / 1e6} MB a day`,
+      `key ${identity.thumbprint.slice(0, 8)}…, reports to ${config.servers[0]!.host}, ${config.profile.bytesPerDay / 1e6} MB a day`,
     )
     if (!this.ready()) log('nothing is measured until the server has given the signed catalogue')
     const work = [this.measureUntil(signal), this.reporter.run(signal)].map(part =>
@@ -201,10 +203,27 @@ class Agent {
     return keeper.current() !== null && (operator === null || operator.current() !== null)
   }
 
+  private tellRest(): boolean {
+    const rests = this.rests()
+    if (rests !== this.resting) {
+      if (rests === 'quiet') this.parts.log('quiet hours (PEYK_QUIET): nothing is measured')
+      if (rests === 'battery') this.parts.log('on battery: nothing is measured, unless PEYK_BATTERY is yes')
+      this.resting = rests
+    }
+    return rests !== null
+  }
+
+  /** Quiet hours, or on battery: nothing is measured; what waits is still sent. */
+  private rests(): 'quiet' | 'battery' | null {
+    const { quiet, battery } = this.parts.config
+    if (quiet && isQuiet(quiet, new Date(this.parts.clock.wall() * 1000))) return 'quiet'
+    return !battery && onBattery() ? 'battery' : null
+  }
+
   private async measureUntil(signal: AbortSignal): Promise<void> {
     const { schedule, clock } = this.parts
     while (!signal.aborted) {
-      const wait = this.ready() ? schedule.nextRound() - clock.mono() : 60
+      const wait = this.ready() && !this.tellRest() ? schedule.nextRound() - clock.mono() : 60
       if (wait <= 0) await this.round(signal)
       else await this.pause(Math.min(wait, 60))
     }
@@ -304,6 +323,7 @@ class Agent {
       software: SOFTWARE,
       vantage: config.vantage,
       line: this.line,
+      rests: this.rests(),
       catalogue: catalogue && { version: catalogue.version, expires: catalogue.expires, unknown: catalogue.unknown },
       rounds: this.rounds,
       last: this.last,

@@ -1,36 +1,157 @@
+import { join, resolve } from 'node:path'
+import { parseArgs } from 'node:util'
 import type { Measure } from '../probe.ts'
-import { startAgent } from './agent.ts'
+import { SOFTWARE, startAgent } from './agent.ts'
 import { readConfig, settings } from './config.ts'
-import type { PublicKey } from './identity.ts'
+import { agreed } from './consent.ts'
+import { dryRun } from './dry.ts'
+import { privateFolder, writeDurably } from './files.ts'
+import { openIdentity, type PublicKey } from './identity.ts'
+import { readSpool } from './spool.ts'
+import { wipe } from './wipe.ts'
 
 const rows = Object.entries(settings).map(
   ([name, { default: fallback, text }]) => `  ${name.padEnd(18)} ${text}${fallback ? ` (${fallback})` : ''}`,
 )
 
-const agentUsage = `peyk agent                                measure from this machine until stopped (SIGTERM, SIGINT)
+const agentUsage = `peyk agent [--yes]                        measure from this machine until stopped (SIGTERM, SIGINT); --yes: its owner agreed
+peyk agent --dry-run                      one round; tell every connection and every byte of the report, send none
+peyk agent status                         what the agent here is doing
+peyk agent rotate                         a new key that cannot be joined with the old one; what waits to be sent is dropped
+peyk agent panic                          end the agent here; delete its key, its measurements and its settings
 Settings:
 ${rows.join('\n')}
-Exit codes: 0 stopped, 1 a bug, 2 a setting is wrong, 3 another agent uses the folder.
+Exit codes: 0 done or stopped, 1 a bug, 2 a setting or the usage is wrong, 3 another agent uses the folder, 4 its owner did not agree.
 `
 
-/** `peyk agent`: runs until it is told to stop. Gives the exit code. */
+const say = (text: string): void => void process.stdout.write(text)
+const folderHere = (): string => join(resolve(process.env['PEYK_DATA'] || './data'), 'agent')
+
+const run = async (measure: Measure, pinnedKey: PublicKey | null, yes: boolean): Promise<number> => {
+  const config = readConfig(process.env, pinnedKey)
+  const folder = await privateFolder(config.folder)
+  const asked = {
+    folder,
+    unusual: config.unusual,
+    yes,
+    input: process.stdin,
+    say: (text: string) => process.stderr.write(text),
+  }
+  if (!(await agreed(asked))) {
+    process.stderr.write('Nothing was measured. `peyk agent --yes` where nobody can be asked.\n')
+    return 4
+  }
+  const agent = await startAgent({ config, measure })
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void agent.stop())
+  await agent.done
+  return 0
+}
+
+/** What a running agent tells of itself; where none runs, what waits on the disk. */
+const status = async (): Promise<number> => {
+  const port = process.env['PEYK_METRICS_PORT'] || settings.PEYK_METRICS_PORT.default
+  const answer = await fetch(`http://127.0.0.1:${port}/`, { signal: AbortSignal.timeout(3_000) }).catch(() => null)
+  if (answer?.ok) say(await answer.text())
+  else {
+    const waiting = await counted(folderHere())
+    say(
+      `No agent answers on 127.0.0.1:${port}. On the disk: ${waiting.measurements} measurements in ${waiting.batches} batches wait.`,
+    )
+  }
+  say('\n')
+  return 0
+}
+
+const counted = async (folder: string) => {
+  const all = { batches: 0, measurements: 0, bytes: 0 }
+  for await (const { first, last, bytes } of readSpool(join(folder, 'spool'))) {
+    all.batches++
+    all.measurements += last - first + 1
+    all.bytes += bytes.length
+  }
+  return all
+}
+
+/** `peyk agent …`. Gives the exit code. */
 export const agentCommand = async (
   args: readonly string[],
   measure: Measure,
   pinnedKey: PublicKey | null = null,
 ): Promise<number> => {
-  if (args.length) {
-    process.stdout.write(agentUsage)
-    return args.includes('--help') || args.includes('-h') ? 0 : 2
-  }
+  const flag = { type: 'boolean', default: false } as const
+  let asked: ReturnType<typeof parse>
+  const parse = () =>
+    parseArgs({
+      args: [...args],
+      options: { yes: flag, 'dry-run': flag, help: { ...flag, short: 'h' } },
+      allowPositionals: true,
+    })
   try {
-    const agent = await startAgent({ config: readConfig(process.env, pinnedKey), measure })
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void agent.stop())
-    await agent.done
+    asked = parse()
+  } catch (error) {
+    process.stderr.write(`${(error as Error).message}\n${agentUsage}`)
+    return 2
+  }
+  const { values, positionals } = asked
+  const [what = 'run'] = positionals
+  try {
+    if (values.help) say(agentUsage)
+    else if (what === 'run' && values['dry-run']) {
+      const config = readConfig(process.env, pinnedKey)
+      await dryRun({
+        config,
+        measure,
+        software: SOFTWARE,
+        say: line => say(`${line}\n`),
+        signal: AbortSignal.timeout(600_000),
+      })
+    } else if (what === 'run') return await run(measure, pinnedKey, values.yes)
+    else if (what === 'status') return await status()
+    else if (what === 'rotate' || what === 'panic') {
+      await wipe(folderHere(), what === 'panic' ? 'all' : 'identity')
+      say(
+        what === 'panic'
+          ? 'Deleted.\n'
+          : 'The next start makes a new key; it needs a new code where the server asks for one.\n',
+      )
+    } else {
+      process.stderr.write(agentUsage)
+      return 2
+    }
     return 0
   } catch (error) {
     const { message, stack, exitCode } = error as Error & { exitCode?: number }
     process.stderr.write(`${exitCode ? message : (stack ?? message)}\n`)
     return exitCode ?? 1
   }
+}
+
+const spoolUsage = `peyk spool status                         what waits here to be sent: counts and sizes
+peyk spool export FILE                    copy it into a file, signed by this agent, to be carried by hand (\`peyk import spool FILE\`)
+Nothing is removed here: what arrives twice is stored once.
+Exit codes: 0 done, 2 wrong usage.
+`
+
+/** Type of a line of an exported spool: a compact JWS by the agent's key, payload {batch} as in a report. */
+const EXPORT_TYPE = 'peyk-spool'
+
+/** `peyk spool …`. Gives the exit code. */
+export const spoolCommand = async (args: readonly string[]): Promise<number> => {
+  const [what, file] = args
+  const folder = folderHere()
+  if (what === 'status' && !file) {
+    const { measurements, batches, bytes } = await counted(folder)
+    say(`${measurements} measurements in ${batches} batches, ${bytes} bytes\n`)
+    return 0
+  }
+  if (what !== 'export' || !file) {
+    say(spoolUsage)
+    return what === '--help' || what === '-h' ? 0 : 2
+  }
+  const identity = await openIdentity(folder)
+  const lines: string[] = []
+  for await (const batch of readSpool(join(folder, 'spool'))) lines.push(await identity.sign(EXPORT_TYPE, { batch }))
+  await writeDurably(file, lines.map(line => `${line}\n`).join(''))
+  say(`${file}: ${lines.length} batches\n`)
+  return 0
 }

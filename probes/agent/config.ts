@@ -1,6 +1,8 @@
 import { join, resolve } from 'node:path'
 import type { PublicKey } from './identity.ts'
 import { isPublicKey, publicHalf } from './identity.ts'
+import { type Invite, readInvite } from './invite.ts'
+import { parseQuiet, type Quiet } from './manners.ts'
 import { type Profile, type ProfileName, profiles } from './profiles.ts'
 import type { Route } from './transport.ts'
 
@@ -111,6 +113,11 @@ export const settings = {
     text: 'Ways to the server, tried in this order: direct, http://HOST:PORT, https://HOST:PORT, socks5://HOST:PORT (Tor: 9050), system (HTTPS_PROXY).',
     parse: value => value.split(',').map(part => route(part.trim())),
   },
+  PEYK_INVITE: {
+    default: '',
+    text: 'One line from the operator: server, keys and code; stands for the four settings around it.',
+    parse: orNull(value => readInvite(value) ?? fail('must be the whole line of an invite, peyk1.…')),
+  },
   PEYK_CODE: {
     default: '',
     text: 'One-time code of an invite, needed once where the server asks for it.',
@@ -127,6 +134,12 @@ export const settings = {
     parse: orNull(vantage),
   },
   PEYK_APPS: { default: '', text: 'Measure only these apps, like telegram,signal. Unset: all.', parse: orNull(ids) },
+  PEYK_QUIET: {
+    default: '',
+    text: 'Hours in which nothing is measured, on this machine’s clock, like 23:00-07:00.',
+    parse: orNull(value => parseQuiet(value) ?? fail('must be two times, like 23:00-07:00')),
+  },
+  PEYK_BATTERY: { default: 'no', text: 'yes: measure on battery too.', parse: yes },
   PEYK_UNUSUAL: {
     default: 'no',
     text: 'yes: also send what a phone with the app would not send (docs/ethics.md).',
@@ -145,7 +158,8 @@ type Read = { readonly [N in keyof typeof settings]: ReturnType<(typeof settings
 export type AgentConfig = {
   /** Folder of the agent's own files. */
   folder: string
-  server: URL
+  /** Where the server is, best first. */
+  servers: readonly URL[]
   releaseKey: PublicKey
   /** With it, what is kept is sealed, and the operator's document names the servers. */
   operatorKey: PublicKey | null
@@ -156,15 +170,18 @@ export type AgentConfig = {
   apps: readonly string[] | null
   unusual: boolean
   loopback: boolean
+  quiet: Quiet | null
+  battery: boolean
   /** Where the status page and /metrics listen; null for nowhere. */
   metrics: { host: string; port: number } | null
   spool: { maxBytes: number; maxAge: number }
 }
 
-const isLocal = ({ hostname }: URL): boolean => /^(127\.|localhost$|\[::1\]$)/.test(hostname)
+/** On this machine: nothing between it and the agent can read or charge for what is sent. */
+export const isLocal = ({ hostname }: URL): boolean => /^(127\.|localhost$|\[::1\]$)/.test(hostname)
 
 /** Not shown where they are wrong: a code, and passwords of proxies. */
-const secret = new Set(['PEYK_CODE', 'PEYK_ROUTES'])
+const secret = new Set(['PEYK_CODE', 'PEYK_INVITE', 'PEYK_ROUTES'])
 
 const readAll = (env: Record<string, string | undefined>, wrong: string[]): Read => {
   const entries = Object.entries(settings).map(([name, { default: fallback, parse }]) => {
@@ -200,26 +217,32 @@ export const readConfig = (
 ): AgentConfig => {
   const wrong: string[] = []
   const read = readAll(env, wrong)
-  const key = read.PEYK_RELEASE_KEY ?? releaseKey
+  // What is set by itself goes before the invite.
+  const set = (name: string) => Boolean(env[name])
+  const invite: Invite | null = read.PEYK_INVITE
+  const key = read.PEYK_RELEASE_KEY ?? invite?.release ?? releaseKey
+  const servers = invite && !set('PEYK_SERVER') ? invite.servers : [read.PEYK_SERVER]
   if (!wrong.length) {
     if (!key) wrong.push('PEYK_RELEASE_KEY must be set: the operator of the server tells it (`peyk catalogue key`).')
-    if (read.PEYK_SERVER.protocol === 'http:' && !isLocal(read.PEYK_SERVER) && !read.PEYK_INSECURE) {
+    if (servers.some(server => server.protocol !== 'https:' && !isLocal(server)) && !read.PEYK_INSECURE) {
       wrong.push('PEYK_SERVER must be https:// where it is not on this machine, or PEYK_INSECURE must be yes.')
     }
   }
   if (wrong.length || !key) throw new SettingsError(wrong.join('\n'))
   return {
     folder: join(read.PEYK_DATA, 'agent'),
-    server: read.PEYK_SERVER,
+    servers,
     releaseKey: key,
-    operatorKey: read.PEYK_OPERATOR_KEY,
+    operatorKey: read.PEYK_OPERATOR_KEY ?? invite?.operator ?? null,
     routes: read.PEYK_ROUTES,
-    code: read.PEYK_CODE,
+    code: read.PEYK_CODE ?? invite?.code ?? null,
     profile: profiles[read.PEYK_PROFILE],
     vantage: read.PEYK_VANTAGE,
     apps: read.PEYK_APPS,
     unusual: read.PEYK_UNUSUAL,
     loopback: read.PEYK_LOOPBACK,
+    quiet: read.PEYK_QUIET,
+    battery: read.PEYK_BATTERY,
     metrics: { host: read.PEYK_METRICS_HOST, port: read.PEYK_METRICS_PORT },
     spool: { maxBytes: read.PEYK_SPOOL_MB * 1e6, maxAge: read.PEYK_SPOOL_DAYS * 86_400 },
   }

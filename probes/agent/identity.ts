@@ -17,6 +17,8 @@ export type Identity = {
    * and the server's nonce. Stands in `Authorization: Peyk <proof>`.
    */
   prove(method: string, path: string, body: Uint8Array, nonce: string): Promise<string>
+  /** A compact JWS of a type of its own over a payload, with the public key in its header. */
+  sign(type: string, payload: object): Promise<string>
   /** A pseudorandom function of the key, for names that must not be linkable without it. */
   keyed(text: string): Buffer
 }
@@ -66,15 +68,16 @@ export const openIdentity = async (folder: string): Promise<Identity> => {
   const signer = keyObject(key)
   const publicKey = publicHalf(key)
   const secret = Buffer.from(key.d, 'base64url')
+  const sign = (typ: string, payload: object): Promise<string> =>
+    new CompactSign(Buffer.from(JSON.stringify(payload)))
+      .setProtectedHeader({ alg: 'EdDSA', typ, jwk: publicKey })
+      .sign(signer)
   return {
     publicKey,
     thumbprint: await calculateJwkThumbprint(publicKey),
-    prove: (method, path, body, nonce) => {
-      const sha256 = createHash('sha256').update(body).digest('hex')
-      return new CompactSign(Buffer.from(JSON.stringify({ method, path, sha256, nonce })))
-        .setProtectedHeader({ alg: 'EdDSA', typ: 'peyk-proof', jwk: publicKey })
-        .sign(signer)
-    },
+    prove: (method, path, body, nonce) =>
+      sign('peyk-proof', { method, path, sha256: createHash('sha256').update(body).digest('hex'), nonce }),
+    sign,
     keyed: text => createHmac('sha256', secret).update(text).digest(),
   }
 }

@@ -60,6 +60,23 @@ const SPARE_SECONDS = 200
 
 const compress = promisify(gzip)
 
+export const REPORT_HEADERS = { 'content-type': 'application/json', 'content-encoding': 'gzip' }
+/** Sizes of reports come in steps of this many bytes: zeros after the end of the gzip stream, which readers pass over. */
+const REPORT_STEP = 2_048
+
+/** A report, and its bytes as they are sent. */
+export const composeReport = async (
+  batches: readonly Batch[],
+  { clock, boot, spool }: Pick<ReporterOptions, 'clock' | 'boot' | 'spool'>,
+): Promise<{ report: Report; body: Buffer }> => {
+  const sent = { wall: clock.wall(), mono: clock.mono(), boot }
+  const report: Report = { sent, ledger: spool.ledger(), batches: [...batches] }
+  const packed = await compress(JSON.stringify(report))
+  const body = Buffer.alloc(Math.ceil(packed.length / REPORT_STEP) * REPORT_STEP)
+  packed.copy(body)
+  return { report, body }
+}
+
 /** The server answered, and will not do it. `after`: seconds it asks us to wait. */
 class Declined extends Error {
   readonly outcome: DeliveryOutcome
@@ -270,15 +287,8 @@ export class Reporter {
   }
 
   private async deliver(batches: readonly Batch[], signal: AbortSignal): Promise<void> {
-    const { clock, boot, spool } = this.options
-    const report: Report = {
-      sent: { wall: clock.wall(), mono: clock.mono(), boot },
-      ledger: spool.ledger(),
-      batches: [...batches],
-    }
-    const body = await compress(JSON.stringify(report))
-    const headers = { 'content-type': 'application/json', 'content-encoding': 'gzip' }
-    const answer = await this.post('/v1/reports', body, headers, signal)
+    const { body } = await composeReport(batches, this.options)
+    const answer = await this.post('/v1/reports', body, REPORT_HEADERS, signal)
     if (answer.status < 200 || answer.status > 299) return this.undelivered(batches, new Declined(answer))
     const receipt = jsonOf(answer.body)
     if (!Value.Check(Receipt, receipt)) throw new Unanswered('malformed', 'a receipt came that is none')

@@ -31,9 +31,10 @@ export type Round = { runs: readonly Planned[]; skipped: number }
 
 /** Verdicts look back an hour: no round waits longer (`measurement/windows.ts`). */
 const LONGEST_ROUND = 3_600
-/** Shares of the budget for the controls and for everything else; the rest is for reports and surprises. */
-const CONTROL_SHARE = 0.4
-const TARGET_SHARE = 0.5
+/** Shares of the budget: the controls, what is measured in full, everything else; the rest is for reports and surprises. */
+const SHARE = { controls: 0.25, full: 0.58, sparse: 0.1 }
+/** Seconds after which it is decided anew which apps are measured in full: costs are known better by then. */
+const REFIT = 6 * 3_600
 /** Starts vary by ±20 %, so that agents do not beat in phase and the pattern does not show (PASTA). */
 const JITTER = 0.2
 /** Bytes on the wire of a first measurement, until one was seen: what each kind needs on a healthy path. */
@@ -74,8 +75,8 @@ export type ScheduleOptions = {
  *   both targets has passed since the last one ended; the same for an address known to stand behind two names (60 s).
  * - Every round that measures an app measures a foreign and a domestic neutral control too, where the catalogue has
  *   one for this country, in the families of the round.
- * - Nothing is planned that the budget did not grant. The intervals are stretched so that they fit the budget:
- *   what decides a verdict in full, the rest sparsely.
+ * - Nothing is planned that the budget did not grant. What decides a verdict is measured in full for as many apps as fit
+ *   it (those of this country first, then in the catalogue's order), everything else sparsely.
  * - A server can ask for a target earlier, never more often than spacing and budget allow.
  * Each run of a round is begun (`begins`) and ended (`ended`), and the round is over, before the next is planned.
  */
@@ -86,6 +87,8 @@ export class Schedule {
   private forbidden: Offer['forbidden'] = {}
   private readonly spacing: Spacing
   private next: number
+  private full: ReadonlySet<string> = new Set()
+  private refitAt = Number.NEGATIVE_INFINITY
   private lastPlan = Number.NEGATIVE_INFINITY
   private lastStart = Number.NEGATIVE_INFINITY
 
@@ -119,6 +122,7 @@ export class Schedule {
         })
       }
     }
+    this.refitAt = now
     this.next = Math.min(this.next, Math.max(now, this.lastStart + LEAST_SPACING))
   }
 
@@ -138,7 +142,9 @@ export class Schedule {
     this.lastPlan = now
     this.spacing.forget(now)
     const eligible = [...this.entries.values()].filter(entry => this.eligible(entry, place))
-    const { round, stretch } = this.paces(eligible, place)
+    if (now >= this.refitAt) this.refit(eligible, place, now)
+    const paces = this.paces(eligible)
+    const { round } = paces
     this.next = now + round * this.jitter()
     const due = this.due(eligible, now)
     const controls = due.length ? this.controls(eligible, due, now) : []
@@ -151,7 +157,7 @@ export class Schedule {
     if (runs.length) this.lastStart = now
     for (const { target } of runs) {
       const entry = this.entries.get(target.id)!
-      entry.due = now + this.interval(entry.app, target, place, stretch) * this.jitter()
+      entry.due = now + Math.max(this.isFull(entry) ? paces.full : paces.sparse, target.spacing) * this.jitter()
       entry.requested = 0
     }
     return { runs: this.shuffled(runs), skipped }
@@ -206,35 +212,50 @@ export class Schedule {
     )
   }
 
-  /** Seconds between two measurements of a target; `stretch` 1 is the profile's own pace. */
-  private interval(app: App, target: Target, place: Place | null, stretch: number): number {
-    const { deciding, other } = this.options.profile
-    return Math.max(inFull(app, target, place) ? deciding * stretch : other * stretch ** 2, target.spacing)
+  private isFull({ app, target }: Entry): boolean {
+    return decides(target) && this.full.has(app.id)
   }
 
-  /** Paces that fit the budget: seconds between rounds, and the factor on the profile's intervals. */
-  private paces(eligible: readonly Entry[], place: Place): { round: number; stretch: number } {
+  /** Chooses the apps measured in full: while they fit the budget at the profile's slowest pace, the first in any case. */
+  private refit(eligible: readonly Entry[], { country }: Place, now: number): void {
     const { profile, budget } = this.options
-    const mean = (entries: readonly Entry[]) =>
-      entries.length ? entries.reduce((total, { cost }) => total + cost, 0) / entries.length : 0
-    const side = (control: Target['control']) => mean(eligible.filter(({ target }) => target.control === control))
-    const perRound = side('domestic') + side('foreign')
-    const round = Math.max(profile.round, (perRound * DAY) / (CONTROL_SHARE * budget.perDay))
-    let full = 0
-    let sparse = 0
-    for (const { app, target, cost } of eligible.filter(({ target }) => !target.control)) {
-      const perDay = (cost * DAY) / this.interval(app, target, place, 1)
-      if (inFull(app, target, place)) full += perDay
-      else sparse += perDay
+    this.refitAt = now + REFIT
+    const apps = Map.groupBy(
+      eligible.filter(({ target }) => decides(target) && !target.control),
+      ({ app }) => app,
+    )
+    const allowed = (SHARE.full * budget.perDay * profile.within) / DAY
+    const chosen = new Set<string>()
+    let used = 0
+    for (const [app, entries] of [...apps].sort(
+      ([a], [b]) => Number(b.home === country) - Number(a.home === country),
+    )) {
+      const cost = costOf(entries)
+      if (chosen.size && used + cost > allowed) continue
+      chosen.add(app.id)
+      used += cost
     }
-    // full / s + sparse / s² = what the budget allows, solved for s.
-    // What the controls leave of their share goes to the targets.
-    const allowed = (CONTROL_SHARE + TARGET_SHARE) * budget.perDay - (perRound * DAY) / round
-    const stretch = (full + Math.sqrt(full ** 2 + 4 * allowed * sparse)) / (2 * allowed)
-    return { round: Math.min(round, LONGEST_ROUND), stretch: Math.max(1, stretch) }
+    this.full = chosen
   }
 
-  /** What could be measured now: requested first, then what decides, then the longest overdue; one per address. */
+  /** Paces that fit the budget: seconds between rounds, and between two measurements of one target. */
+  private paces(eligible: readonly Entry[]): { round: number; full: number; sparse: number } {
+    const { profile, budget } = this.options
+    const pace = (atBest: number, cost: number, share: number) =>
+      Math.max(atBest, (cost * DAY) / (share * budget.perDay))
+    const side = (control: Target['control']) => {
+      const all = eligible.filter(({ target }) => target.control === control)
+      return all.length ? costOf(all) / all.length : 0
+    }
+    const targets = eligible.filter(({ target }) => !target.control)
+    return {
+      round: Math.min(pace(profile.round, side('domestic') + side('foreign'), SHARE.controls), LONGEST_ROUND),
+      full: pace(profile.deciding, costOf(targets.filter(entry => this.isFull(entry))), SHARE.full),
+      sparse: pace(profile.other, costOf(targets.filter(entry => !this.isFull(entry))), SHARE.sparse),
+    }
+  }
+
+  /** What could be measured now: requested first, then what is measured in full, then the longest overdue; one per address. */
   private due(eligible: readonly Entry[], now: number): Entry[] {
     const wanted = ({ requested }: Entry) => requested > now
     const taken = new Set<string>()
@@ -244,9 +265,7 @@ export class Schedule {
       )
       .sort(
         (a, b) =>
-          Number(wanted(b)) - Number(wanted(a)) ||
-          Number(decides(b.target)) - Number(decides(a.target)) ||
-          a.due - b.due,
+          Number(wanted(b)) - Number(wanted(a)) || Number(this.isFull(b)) - Number(this.isFull(a)) || a.due - b.due,
       )
       .filter(({ target }) => this.spacing.claim(target, taken))
   }
@@ -297,6 +316,4 @@ export class Schedule {
 
 const decides = (target: Target): boolean => target.decides === 'yes' && !target.experimental
 
-/** What decides a verdict, of the apps that matter here (those of no country, and those of this one), is measured in full. */
-const inFull = ({ home }: App, target: Target, place: Place | null): boolean =>
-  decides(target) && (home === null || place === null || home === place.country)
+const costOf = (entries: readonly Entry[]): number => entries.reduce((total, { cost }) => total + cost, 0)

@@ -84,6 +84,24 @@ export const openSpool = async (folder: string, options: SpoolOptions): Promise<
   return spool
 }
 
+/**
+ * The batches that wait in a folder, oldest first, for looking at and for carrying them by hand. Reads only, so an agent may
+ * be at work there; what it is just writing, and what is damaged, is passed over.
+ */
+export async function* readSpool(folder: string): AsyncGenerator<Batch> {
+  const names = await readdir(folder).catch(() => [])
+  for (const name of names.filter(name => /^\d{8}\.spool$/.test(name)).sort()) {
+    const file = await readIfThere(join(folder, name))
+    if (!file) continue
+    const acked = new Set(
+      (await readIfThere(join(folder, name.replace('.spool', '.acked'))))?.toString('latin1').split('\n'),
+    )
+    for (const { id, first, last, encoding, at, length } of scan(file).records) {
+      if (!acked.has(id)) yield { id, first, last, encoding, bytes: file.toString('utf8', at, at + length) }
+    }
+  }
+}
+
 class DiskSpool implements Spool {
   private readonly folder: string
   private readonly options: SpoolOptions

@@ -10,7 +10,7 @@ flushCompileCache() // A killed process leaves none.
 await startAgent({
   config: {
     folder,
-    server: new URL(server),
+    servers: [new URL(server)],
     releaseKey: { kty: 'OKP', crv: 'Ed25519', x },
     operatorKey: null,
     routes: ['direct'],
@@ -20,6 +20,8 @@ await startAgent({
     apps: null,
     unusual: false,
     loopback: true,
+    quiet: null,
+    battery: true,
     metrics: null,
     spool: { maxBytes: 1e7, maxAge: 1e9 },
   },

@@ -46,7 +46,7 @@ const start = async (server: URL, more: Partial<AgentConfig> = {}, options: Part
   const lines: string[] = []
   const config: AgentConfig = {
     folder: path,
-    server,
+    servers: [server],
     releaseKey: publicHalf(release),
     operatorKey: null,
     routes: ['direct'],
@@ -56,6 +56,8 @@ const start = async (server: URL, more: Partial<AgentConfig> = {}, options: Part
     apps: null,
     unusual: false,
     loopback: true,
+    quiet: null,
+    battery: true,
     metrics: { host: '127.0.0.1', port: 0 },
     spool: { maxBytes: 1e7, maxAge: 1e6 },
     ...more,

@@ -1,15 +1,19 @@
-import { resolve } from 'node:path'
+import { mkdir, writeFile } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
 import { expect, test } from 'vitest'
 import { readConfig, SettingsError, settings } from '../../probes/agent/config.ts'
 import { makeKey, publicHalf } from '../../probes/agent/identity.ts'
+import { writeInvite } from '../../probes/agent/invite.ts'
+import { isQuiet, onBattery } from '../../probes/agent/manners.ts'
 import { profiles } from '../../probes/agent/profiles.ts'
+import { folder } from './samples.ts'
 
 const key = publicHalf(makeKey())
 
 test('without settings: home profile, this machine’s server, nothing unusual', () => {
   expect(readConfig({ PEYK_RELEASE_KEY: key.x })).toEqual({
     folder: resolve('./data/agent'),
-    server: new URL('http://127.0.0.1:8400'),
+    servers: [new URL('http://127.0.0.1:8400')],
     releaseKey: key,
     operatorKey: null,
     routes: ['direct'],
@@ -19,6 +23,8 @@ test('without settings: home profile, this machine’s server, nothing unusual',
     apps: null,
     unusual: false,
     loopback: false,
+    quiet: null,
+    battery: false,
     metrics: { host: '127.0.0.1', port: 8402 },
     spool: { maxBytes: 100e6, maxAge: 90 * 86_400 },
   })
@@ -52,7 +58,61 @@ test('every wrong setting is told at once; a code is never shown', () => {
 
 test('without a release key it says who has it; http elsewhere needs a word', () => {
   expect(() => readConfig({})).toThrow(/PEYK_RELEASE_KEY must be set/)
-  expect(readConfig({ PEYK_SERVER: 'http://server:8400', PEYK_INSECURE: 'yes' }, key).server.host).toBe('server:8400')
+  expect(readConfig({ PEYK_SERVER: 'http://server:8400', PEYK_INSECURE: 'yes' }, key).servers[0]!.host).toBe(
+    'server:8400',
+  )
+})
+
+test('an invite stands for server, keys and code; what is set by itself goes before it', () => {
+  const operator = publicHalf(makeKey())
+  const line = writeInvite({
+    servers: [new URL('https://a.test/'), new URL('https://b.test/')],
+    operator,
+    release: key,
+    code: 'once',
+  })
+  const read = readConfig({ PEYK_INVITE: line })
+  expect(read).toMatchObject({ releaseKey: key, operatorKey: operator, code: 'once' })
+  expect(read.servers.map(({ href }) => href)).toEqual(['https://a.test/', 'https://b.test/'])
+  expect(readConfig({ PEYK_INVITE: line, PEYK_SERVER: 'https://c.test', PEYK_CODE: 'other' })).toMatchObject({
+    servers: [new URL('https://c.test')],
+    code: 'other',
+  })
+  for (const broken of [line.slice(0, -5), 'peyk1.', 'hello', line.replace('peyk1', 'peyk2')]) {
+    expect(() => readConfig({ PEYK_INVITE: broken })).toThrow(
+      /^PEYK_INVITE must be the whole line of an invite, peyk1\.…\.$/m,
+    )
+  }
+})
+
+test('quiet hours may pass midnight', () => {
+  const quiet = readConfig({ PEYK_QUIET: '23:00-07:00' }, key).quiet!
+  const at = (time: string) => isQuiet(quiet, new Date(`2026-11-20T${time}:00`))
+  expect(['22:59', '23:00', '03:00', '06:59', '07:00', '12:00'].map(at)).toEqual([
+    false,
+    true,
+    true,
+    true,
+    false,
+    false,
+  ])
+  expect(isQuiet({ from: 60, to: 120 }, new Date('2026-11-20T01:30:00'))).toBe(true)
+  expect(() => readConfig({ PEYK_QUIET: '23-7' }, key)).toThrow(/PEYK_QUIET must be two times/)
+})
+
+test('a battery is seen where the system tells', async () => {
+  const path = await folder()
+  const supply = async (name: string, files: Record<string, string>) => {
+    await mkdir(join(path, name))
+    for (const [file, text] of Object.entries(files)) await writeFile(join(path, name, file), `${text}\n`)
+  }
+  expect(onBattery(join(path, 'none'))).toBe(false)
+  await supply('BAT0', { type: 'Battery' })
+  expect(onBattery(path)).toBe(false)
+  await supply('AC', { type: 'Mains', online: '0' })
+  expect(onBattery(path)).toBe(true)
+  await writeFile(join(path, 'AC/online'), '1\n')
+  expect(onBattery(path)).toBe(false)
 })
 
 test('every setting has a text for the table', () => {

@@ -1,0 +1,79 @@
+import { join } from 'node:path'
+import { createInterface } from 'node:readline/promises'
+import { readJson, writeDurably } from './files.ts'
+
+/** Raised when what the agent does changed so much that people must be asked again. */
+const TEXT_VERSION = 1
+
+/** What an agent does, what it contacts, who could notice, what is published. Shown before anything is measured. */
+export const consentText = {
+  en: `Peyk measures whether messaging apps work from where you are.
+
+What it does   Every few minutes it opens connections to servers of messaging apps (Telegram, WhatsApp, Signal, Messenger)
+               and to a few neutral sites, as a phone with the app would, and times them. No account, no message, no contact.
+What it sends  Which target was asked, when, how long each step took, what failed; your country and network operator, as
+               numbers. Never an address, a name, or what you do on this line.
+Who could see  Your network operator sees connections to these servers and to Peyk's server, as with anybody who uses the
+               apps. Where using them is dangerous, running this is too: think first, and ask somebody who knows.
+What is public Results per network once at least three agents measured in it, else per country. Nothing of a single agent.
+How to stop    Ctrl-C, or stop the service. \`peyk agent panic\` deletes its key, its measurements and its settings.
+`,
+  fa: `پیک اندازه می‌گیرد که پیام‌رسان‌ها از جایی که شما هستید کار می‌کنند یا نه.
+
+چه می‌کند       هر چند دقیقه، مانند گوشی‌ای که برنامه روی آن است، به سرورهای پیام‌رسان‌ها (تلگرام، واتساپ، سیگنال، مسنجر)
+                و چند سایت بی‌طرف وصل می‌شود و زمان آن را می‌سنجد. نه حسابی، نه پیامی، نه مخاطبی.
+چه می‌فرستد     کدام هدف پرسیده شد، چه وقت، هر گام چقدر طول کشید، چه چیزی شکست خورد؛ و کشور و اپراتور شما به صورت عدد.
+                هرگز نشانی، نام، یا آنچه روی این خط می‌کنید فرستاده نمی‌شود.
+چه کسی می‌بیند  اپراتور شبکهٔ شما وصل شدن به این سرورها و به سرور پیک را می‌بیند، مانند هر کس که این برنامه‌ها را به کار می‌برد.
+                جایی که به کار بردن آن‌ها خطرناک است، اجرای این هم خطرناک است: نخست بیندیشید و از کسی که می‌داند بپرسید.
+چه منتشر می‌شود  نتیجه برای هر شبکه وقتی دست‌کم سه عامل در آن سنجیده باشند، وگرنه برای کشور. هیچ چیز از یک عامل تنها.
+چگونه بایستد    Ctrl-C یا توقف سرویس. دستور \`peyk agent panic\` کلید، سنجش‌ها و تنظیمات آن را پاک می‌کند.
+`,
+}
+
+/** Asked on a line of its own. */
+const unusualText = {
+  en: `PEYK_UNUSUAL=yes: it would also send what no phone with the app sends (plain MTProto, for one). Who watches the line can tell it
+from ordinary use. Leave it off unless you know why you want it.`,
+  fa: 'با PEYK_UNUSUAL=yes چیزهایی هم می‌فرستد که هیچ گوشی‌ای نمی‌فرستد و از کاربرد عادی بازشناختنی است. اگر نمی‌دانید چرا، خاموش بگذارید.',
+}
+
+type Given = { text: number; unusual: boolean }
+const isGiven = (value: unknown): value is Given => typeof (value as Partial<Given> | null)?.text === 'number'
+
+export type ConsentOptions = {
+  folder: string
+  /** Whether unusual probes are asked for. */
+  unusual: boolean
+  /** Given on the command line, for fleets. */
+  yes: boolean
+  input: NodeJS.ReadableStream & { isTTY?: boolean }
+  say: (text: string) => void
+}
+
+/**
+ * Whether the owner of this machine agreed, now or before. On a terminal people are asked, twice where unusual probes are
+ * wanted. Where nobody can be asked, the text is shown and starting the agent counts as agreeing to ordinary probes.
+ */
+export const agreed = async ({ folder, unusual, yes, input, say }: ConsentOptions): Promise<boolean> => {
+  const file = join(folder, 'consent.json')
+  const given = await readJson(file, isGiven)
+  if (given && given.text >= TEXT_VERSION && (given.unusual || !unusual)) return true
+  say(`${consentText.en}\n${consentText.fa}\n`)
+  if (unusual) say(`${unusualText.en}\n${unusualText.fa}\n`)
+  if (!yes && input.isTTY) {
+    const lines = createInterface({ input })
+    const ask = async (question: string): Promise<boolean> => {
+      say(question)
+      return /^\s*(y|yes|بله|آری)\s*$/i.test(await lines.question(''))
+    }
+    try {
+      if (!(await ask('Measure from here? / از اینجا بسنجد؟ [y/N] '))) return false
+      if (unusual && !(await ask('Unusual probes too? / پرسش‌های نامعمول هم؟ [y/N] '))) return false
+    } finally {
+      lines.close()
+    }
+  } else if (!yes) return !unusual
+  await writeDurably(file, JSON.stringify({ text: TEXT_VERSION, unusual } satisfies Given))
+  return true
+}
