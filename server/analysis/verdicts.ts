@@ -68,7 +68,8 @@ export const judgeTouched = async (store: Store, touched: Touched, now: number):
     const all = countries.get(country) ?? new Set()
     for (const start of starts) all.add(start)
     countries.set(country, all)
-    if (asn !== '0') await judgeNetwork(store, country, Number(asn), starts)
+    // Agents whose network nobody knows are judged as one network; where known ones follow, their country overwrites it.
+    await judgeNetwork(store, country, Number(asn), starts)
   }
   for (const [country, starts] of countries) {
     await judgeWholeCountry(

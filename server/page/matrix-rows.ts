@@ -16,17 +16,25 @@ export type Row = {
 }
 
 export type Arranged = {
-  /** Ids of the apps with data here, in the catalogue's order. */
-  columns: string[]
+  /** Apps with a verdict here, in the catalogue's order. */
+  apps: string[]
+  /** Apps of which too little was measured everywhere here. */
+  thin: string[]
   rows: Row[]
   /** Rows that the filter leaves but the fold hides. */
   folded: number
   /** Rows before filter and fold. */
   total: number
+  /** What stands down the side: whichever keeps the table readable on a narrow screen. */
+  down: 'apps' | 'places'
 }
 
-/** Rows shown before a reader asks for all: about one screen. */
-export const FOLD = 12
+/** Networks shown until a reader asks for all: about one screen, down or across. */
+export const FOLD = { down: 12, across: 5 } as const
+/** More apps than this do not fit across. */
+const APPS_ACROSS = 6
+/** Networks across at most, even on request: beyond it a reader filters. */
+const MOST_ACROSS = 60
 
 const rank = (verdict: Verdict) => verdicts.indexOf(verdict)
 
@@ -64,7 +72,7 @@ function rowOf(key: string, cells: readonly Place[]): Row {
     asn,
     name: network,
     cells: new Map(cells.map(cell => [cell.app, cell])),
-    worst: verdicts[Math.max(...cells.map(cell => rank(cell.verdict)))]!,
+    worst: worstOf(cells),
     agents: Math.max(...cells.map(cell => cell.agents)),
     lineDown: judged.length > 0 && judged.every(cell => cell.verdict === 'network_down'),
   }
@@ -79,29 +87,43 @@ export function matches(row: Pick<Row, 'asn' | 'name' | 'country'>, find: string
   return wanted.split(/\s+/).every(word => text.includes(word))
 }
 
+/** `overview`: the places are countries, of which each is a line of its own. */
+type Wanted = { find: string; all: boolean; nameOf: (country: string) => string; overview: boolean }
+
 export function arrange(
   places: readonly Place[],
+  whole: readonly Place[],
   appIds: readonly string[],
-  { find, all, nameOf }: { find: string; all: boolean; nameOf: (country: string) => string },
+  { find, all, nameOf, overview }: Wanted,
 ): Arranged {
-  const present = new Set(places.map(place => place.app))
+  const both = [...places, ...whole]
+  const judged = new Set(both.filter(place => place.verdict !== 'insufficient').map(place => place.app))
+  const present = new Set(both.map(place => place.app))
+  const ordered = [...appIds.filter(id => present.has(id)), ...[...present].filter(id => !appIds.includes(id)).sort()]
+  const apps = judged.size > 0 ? ordered.filter(id => judged.has(id)) : ordered
   const rows = rowsOf(places)
   const found = rows.filter(row => matches(row, find, nameOf(row.country)))
-  const shown = all ? found : found.slice(0, FOLD)
+  const down = apps.length > APPS_ACROSS && (!overview || rows.length <= FOLD.across) ? 'apps' : 'places'
+  const most = down === 'apps' ? (all ? MOST_ACROSS : FOLD.across) : all ? found.length : FOLD.down
   return {
-    columns: [...appIds.filter(id => present.has(id)), ...[...present].filter(id => !appIds.includes(id)).sort()],
-    rows: shown,
-    folded: found.length - shown.length,
+    apps,
+    thin: ordered.filter(id => !apps.includes(id)),
+    rows: found.slice(0, most),
+    folded: Math.max(0, found.length - most),
     total: rows.length,
+    down,
   }
 }
 
-/** Countries in the answer, those in trouble first, with the number of networks known of each. */
+const isWhole = (place: Place) => place.asn === undefined
+const worstOf = (places: readonly Place[]) => verdicts[Math.max(...places.map(place => rank(place.verdict)))]!
+
+/** Countries in the answer by what is said of each as a whole, those in trouble first, with the number of networks known of each. */
 export function countriesOf(places: readonly Place[]): { country: string; worst: Verdict; networks: number }[] {
   return [...grouped(places, place => place.country)]
     .map(([country, own]) => ({
       country,
-      worst: verdicts[Math.max(...own.map(place => rank(place.verdict)))]!,
+      worst: worstOf(own.some(isWhole) ? own.filter(isWhole) : own),
       networks: new Set(own.flatMap(place => place.asn ?? [])).size,
     }))
     .sort((a, b) => rank(b.worst) - rank(a.worst) || b.networks - a.networks || a.country.localeCompare(b.country))

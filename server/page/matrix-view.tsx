@@ -5,10 +5,11 @@ import { appIds, appName } from './app-name.ts'
 import { ask, useAsked } from './ask.ts'
 import { newestOf } from './chart-load.ts'
 import { Empty, NotNow } from './empty.tsx'
+import { Headline } from './headline.tsx'
 import { Legend } from './legend.tsx'
-import { Headline, Matrix } from './matrix.tsx'
+import { Matrix } from './matrix.tsx'
 import { MatrixControls } from './matrix-controls.tsx'
-import { arrange, countriesOf } from './matrix-rows.ts'
+import { type Arranged, arrange, countriesOf } from './matrix-rows.ts'
 import { SimulatedBand, Sources, TroubleNote } from './notices.tsx'
 import { secondsOf } from './range.ts'
 import { useView } from './view.tsx'
@@ -50,22 +51,23 @@ function placesOf(own: readonly Place[], country: string | null) {
 }
 
 function Measured({ answer }: { answer: Reachability }) {
-  const { address, words, format, link } = useView()
+  const { address, format, link } = useView()
   const own = answer.places.filter(place => place.feature === address.feature && appIds.includes(place.app))
   const countries = countriesOf(own)
   const country = address.country ?? (countries.length === 1 ? countries[0]!.country : null)
+  const overview = country === null
   const { all, whole } = placesOf(own, country)
-  const arranged = arrange(all, appIds, { find: address.find, all: address.all, nameOf: format.country })
-  const unmeasured = appIds.filter(id => !arranged.columns.includes(id)).map(id => appName(id, address.language))
+  const arranged = arrange(all, whole, appIds, {
+    find: address.find,
+    all: address.all,
+    nameOf: format.country,
+    overview,
+  })
   const newest = newestOf(answer, country)
   const measuredFeatures = features.filter(feature => answer.places.some(place => place.feature === feature))
   return (
     <>
-      <h1>{country === null ? words.matrix.heading : words.matrix.headingIn(format.country(country))}</h1>
-      <p class="span">
-        {address.at === null && `${words.present}, `}
-        <time dateTime={answer.at}>{format.instant(secondsOf(answer.at))}</time>
-      </p>
+      <Title answer={answer} country={country} />
       <MatrixControls
         countries={countries}
         known={answer.countries ?? []}
@@ -76,12 +78,45 @@ function Measured({ answer }: { answer: Reachability }) {
         <NotNow newest={newest} href={link({ at: newest })} />
       ) : (
         <>
-          <Headline places={country === null ? all : whole} country={country} />
-          <Matrix arranged={arranged} whole={whole} country={country} />
-          {unmeasured.length > 0 && <p class="quiet">{words.matrix.unmeasured(format.list(unmeasured))}</p>}
+          <Headline places={overview ? all : whole} overview={overview} />
+          <Matrix arranged={arranged} whole={whole} overview={overview} />
+          <Left arranged={arranged} />
           <Legend />
         </>
       )}
+    </>
+  )
+}
+
+function Title({ answer, country }: { answer: Reachability; country: string | null }) {
+  const { address, words, format } = useView()
+  const place = country === null ? null : format.country(country)
+  return (
+    <>
+      <h1>
+        {place === null
+          ? words.matrix.heading
+          : place === words.thisLine
+            ? words.matrix.headingHere
+            : words.matrix.headingIn(place)}
+      </h1>
+      <p class="span">
+        {address.at === null && `${words.present}${words.comma}`}
+        <time dateTime={answer.at}>{format.instant(secondsOf(answer.at))}</time>
+      </p>
+    </>
+  )
+}
+
+/** Apps that have no place in the matrix, and why. */
+function Left({ arranged: { apps, thin } }: { arranged: Arranged }) {
+  const { address, words, format } = useView()
+  const names = (ids: readonly string[]) => format.list(ids.map(id => appName(id, address.language)))
+  const unmeasured = appIds.filter(id => !apps.includes(id) && !thin.includes(id))
+  return (
+    <>
+      {thin.length > 0 && <p class="quiet">{words.matrix.thin(names(thin))}</p>}
+      {unmeasured.length > 0 && <p class="quiet">{words.matrix.unmeasured(names(unmeasured))}</p>}
     </>
   )
 }

@@ -22,7 +22,7 @@ const place = (asn: number | undefined, app: string, verdict: Place['verdict'], 
   ...more,
 })
 
-const options = { find: '', all: false, nameOf: (country: string) => country }
+const options = { find: '', all: false, nameOf: (country: string) => country, overview: false }
 
 test('the worst network comes first, then what troubles more apps, then where more agents measured', () => {
   const rows = rowsOf([
@@ -36,20 +36,37 @@ test('the worst network comes first, then what troubles more apps, then where mo
   expect(rows.map(row => row.asn)).toEqual([3, 2, 5, 1, 4])
 })
 
-test('columns stand in the order of the catalogue, apps unknown to it last, apps without data not at all', () => {
-  const { columns } = arrange(
-    [place(1, 'newcomer', 'ok'), place(1, 'signal', 'ok'), place(2, 'telegram', 'ok')],
-    ['telegram', 'whatsapp', 'signal'],
-    options,
-  )
-  expect(columns).toEqual(['telegram', 'signal', 'newcomer'])
+test('apps stand in the order of the catalogue, unknown ones last, those nobody could judge apart', () => {
+  const places = [
+    place(1, 'newcomer', 'ok'),
+    place(1, 'signal', 'ok'),
+    place(2, 'telegram', 'ok'),
+    place(2, 'viber', 'insufficient'),
+  ]
+  const { apps, thin } = arrange(places, [], ['telegram', 'whatsapp', 'signal', 'viber'], options)
+  expect(apps).toEqual(['telegram', 'signal', 'newcomer'])
+  expect(thin).toEqual(['viber'])
+  // Where nothing could be judged at all, that is what the matrix says.
+  expect(arrange([place(1, 'viber', 'insufficient')], [], ['viber'], options).apps).toEqual(['viber'])
 })
 
+const many = (count: number, app = 'telegram') =>
+  Array.from({ length: count }, (_, index) => place(index + 1, app, 'ok'))
+
 test('a long list is folded and tells how much; all unfolds it', () => {
-  const many = Array.from({ length: 30 }, (_, index) => place(index + 1, 'telegram', 'ok'))
-  const short = arrange(many, ['telegram'], options)
-  expect([short.rows.length, short.folded, short.total]).toEqual([FOLD, 30 - FOLD, 30])
-  expect(arrange(many, ['telegram'], { ...options, all: true }).rows.length).toBe(30)
+  const short = arrange(many(30), [], ['telegram'], options)
+  expect([short.rows.length, short.folded, short.total]).toEqual([FOLD.down, 30 - FOLD.down, 30])
+  expect(arrange(many(30), [], ['telegram'], { ...options, all: true }).rows.length).toBe(30)
+})
+
+test('many apps stand down the side, with the worst networks across', () => {
+  const ids = Array.from({ length: 20 }, (_, index) => `app-${index}`)
+  const places = ids.flatMap(id => many(30, id))
+  const { down, rows, folded } = arrange(places, [], ids, options)
+  expect([down, rows.length, folded]).toEqual(['apps', FOLD.across, 30 - FOLD.across])
+  // Of many countries each stays a line of its own.
+  expect(arrange(places, [], ids, { ...options, overview: true }).down).toBe('places')
+  expect(arrange(many(30), [], ['telegram'], options).down).toBe('places')
 })
 
 test('networks are found by words of name and number, with either form of Persian letters', () => {
@@ -77,9 +94,11 @@ test('countries in trouble come first, then those with more networks', () => {
     place(3, 'telegram', 'ok', { country: 'AE' }),
     place(4, 'telegram', 'blocked', { country: 'IR' }),
     place(undefined, 'telegram', 'blocked', { country: 'IR' }),
+    // A single network's dead line is not the country's.
+    place(5, 'telegram', 'network_down', { country: 'IR' }),
   ])
   expect(ordered).toEqual([
-    { country: 'IR', worst: 'blocked', networks: 1 },
+    { country: 'IR', worst: 'blocked', networks: 2 },
     { country: 'KE', worst: 'ok', networks: 2 },
     { country: 'AE', worst: 'ok', networks: 1 },
   ])

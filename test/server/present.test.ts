@@ -24,6 +24,10 @@ beforeAll(async () => {
   store = await openEmbedded(folder)
   await migrate(store)
   const rows = [...world({ from: MEASURED, to: MEASURED + 60, step: 60, agents: 3 }, () => null)]
+  // An agent that finds neither its network nor anything else.
+  const unplaced = { country: 'ZZ', seen_country: 'ZZ', asn: 0, seen_asn: 0, agent: 'f'.repeat(32) }
+  const dead = world({ from: MEASURED, to: MEASURED + 60, step: 60, agents: 1 }, () => 'generic_timeout_error')
+  for (const row of dead) if (row.asn === 44244) rows.push({ ...row, ...unplaced, id: `f${row.id.slice(1)}` })
   await store.insert('measurements_raw', rows.map(toRow))
   const facts = await Facts.open(store)
   const analyst = new Analyst({
@@ -56,4 +60,12 @@ test('the present does not go blank while its window waits to be judged', async 
 
 test('it ends with the window after: what is older is not the present', async () => {
   expect(await placesAt(MEASURED + 2 * WINDOW, true)).toEqual([])
+})
+
+test('on an unknown network, too, a dead line is a dead line and not a block', async () => {
+  const line = (await placesAt(MEASURED, false)).filter(place => place.country === 'ZZ')
+  expect(line.length).toBeGreaterThan(0)
+  expect(new Set(line.map(place => place.verdict))).toEqual(new Set(['network_down']))
+  const known = (await placesAt(MEASURED, false)).filter(place => place.country === 'KE')
+  expect(known.map(place => place.verdict)).not.toContain('network_down')
 })

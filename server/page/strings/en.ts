@@ -92,6 +92,8 @@ export const en = {
     more: (text: string) => `Show ${text} more`,
     fewer: 'Show the worst only',
     notFound: 'No network has this name or number.',
+    headingHere: 'Which messengers work on this line',
+    thin: (apps: string) => `Too little was measured of: ${apps}.`,
     unmeasured: (apps: string) => `Not measured here at this time: ${apps}.`,
     headline: (app: string, word: string, text: string, total: string) =>
       `${app}: ${word} on ${text} of ${total} networks`,

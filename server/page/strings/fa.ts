@@ -93,6 +93,8 @@ export const fa: Strings = {
     more: text => `نمایش ${text} شبکهٔ دیگر`,
     fewer: 'فقط بدترین‌ها',
     notFound: 'شبکه‌ای با این نام یا شماره نیست.',
+    headingHere: 'کدام پیام‌رسان‌ها روی همین خط کار می‌کنند',
+    thin: apps => `از این‌ها کمتر از اندازهٔ لازم سنجیده شده: ${apps}.`,
     unmeasured: apps => `اینجا در این زمان سنجیده نشده: ${apps}.`,
     headline: (app, word, text, total) => `${app}: ${word} در ${text} شبکه از ${total}`,
     allFine: (count, text) =>
