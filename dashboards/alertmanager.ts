@@ -145,6 +145,9 @@ export const alertmanager = (delivery: Delivery, templates: string): object => (
 /** Latin names inside Persian text keep their own direction. */
 const isolated = (text: string) => `\u2068${text}\u2069`
 
+/** What facts.ts says where there is nothing to say, in Persian. */
+const orNone = (text: string) => `{{ if eq . "none known" "none near" }}هیچ{{ else }}${isolated(text)}{{ end }}`
+
 const faVerdict: Record<(typeof verdicts)[number], string> = {
   insufficient: 'دادهٔ ناکافی',
   ok: 'سالم',
@@ -198,8 +201,8 @@ Verdict: {{ template "peyk.verdict.en" . }}{{ end }}${[
     line('از', 'since', isolated),
     line('عامل‌های پشت آن', 'agents', isolated),
     line('شاهدها (داخلی، خارجی)', 'control', isolated),
-    line('رویدادهای جاری (هم‌زمان، نه لزوماً علت)', 'events', isolated),
-    line('ضرب‌الاجل‌ها', 'deadlines', isolated),
+    line('رویدادهای جاری (هم‌زمان، نه لزوماً علت)', 'events', orNone),
+    line('ضرب‌الاجل‌ها', 'deadlines', orNone),
     line('نمودار', 'dashboard_url', isolated),
     line('راهنما', 'runbook_url', isolated),
   ].join('')}

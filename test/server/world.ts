@@ -18,12 +18,23 @@ export const networks = [
   { country: 'IR', asn: 44244 },
 ] as const
 
-export type WorldSpan = { from: number; to: number; step: number; agents: number; first?: number }
+export type WorldSpan = {
+  from: number
+  to: number
+  step: number
+  agents: number
+  first?: number
+  apps?: readonly string[]
+}
 
 /** Rows of [from, to), one round every `step` seconds of every agent; `trouble` names the failure of a run, or null. */
-export function* world({ from, to, step, agents, first = 0 }: WorldSpan, trouble: Trouble): Generator<Stored> {
+export function* world(
+  { from, to, step, agents, first = 0, apps = ['telegram', 'control'] }: WorldSpan,
+  trouble: Trouble,
+): Generator<Stored> {
   const targets = allTargets().filter(
-    ({ target }) => (target.decides === 'yes' && !target.experimental && !target.countries) || target.control,
+    ({ app, target }) =>
+      apps.includes(app) && ((target.decides === 'yes' && !target.experimental && !target.countries) || target.control),
   )
   for (let time = from; time < to; time += step)
     for (const { country, asn } of networks)
