@@ -37,11 +37,11 @@ const all = boards({ ...settingsFrom({}), events })
 const elsewhere =
   /peyk_(throughput|goodput|policer|agents_software|ledger|late|measurements_total|failures|step|reports|batches|report_bytes|accept|refused|store_|series_folded|asn_database|notifications|agent_|remote_write|windows|degradations_total)|alertmanager_|prometheus_|ALERTS/
 
-/** Telegram blocked on one network, part of WhatsApp on another, and in Iran nothing foreign answers. */
+/** Telegram blocked on one network, on another one of its ports, and in Iran nothing foreign answers. */
 const trouble: Trouble = ({ app, asn, target }) => {
   if (asn === 44244) return target.includes('domestic') ? null : 'generic_timeout_error'
   if (app === 'telegram' && asn === 12455) return 'generic_timeout_error'
-  if (app === 'whatsapp' && asn === 33771 && target.length % 2 === 0) return 'connection_reset'
+  if (app === 'telegram' && asn === 33771 && target.includes('.443.')) return 'connection_reset'
   return null
 }
 
