@@ -1,7 +1,9 @@
 import { dirname } from 'node:path'
 import { parseArgs } from 'node:util'
 import { apps, CATALOGUE_VERSION } from '../../measurement/catalogue.ts'
+import { catalogueFaults } from '../../measurement/faults.ts'
 import { type Document, signCatalogue, verifyCatalogue } from './catalogue.ts'
+import { SettingsError } from './config.ts'
 import { privateFolder, readIfThere, writeDurably } from './files.ts'
 import { ownKey, type PublicKey, publicHalf, readPrivateKey } from './identity.ts'
 
@@ -10,12 +12,11 @@ const DAY = 86_400
 const LIFETIME_DAYS = 180
 
 /** What `measurement/apps` holds, as a document to sign. */
-const documentNow = (now: number, days: number): Document => ({
-  version: CATALOGUE_VERSION,
-  issued: Math.floor(now),
-  expires: Math.floor(now + days * DAY),
-  apps,
-})
+const documentNow = (now: number, days: number): Document => {
+  const faults = catalogueFaults()
+  if (faults.length > 0) throw new SettingsError(faults.join('\n'))
+  return { version: CATALOGUE_VERSION, issued: Math.floor(now), expires: Math.floor(now + days * DAY), apps }
+}
 
 /**
  * The release of a program that runs from source: a key of its own in `keyFile`, made at the first start, and the
@@ -32,9 +33,10 @@ export const localRelease = async (
   const publicKey = publicHalf(key)
   const bytes = await readIfThere(catalogueFile)
   const held = bytes && (await verifyCatalogue(bytes.toString('latin1'), publicKey, true).catch(() => null))
+  const document = documentNow(now, LIFETIME_DAYS)
   const same = held && held.version === CATALOGUE_VERSION && JSON.stringify(held.apps) === JSON.stringify(apps)
   if (!same || held.expires - now < (LIFETIME_DAYS * DAY) / 2) {
-    await writeDurably(catalogueFile, await signCatalogue(documentNow(now, LIFETIME_DAYS), key))
+    await writeDurably(catalogueFile, await signCatalogue(document, key))
   }
   return publicKey
 }

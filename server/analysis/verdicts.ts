@@ -5,6 +5,7 @@ import {
   type Judgement,
   judge,
   judgeCountry,
+  LEAST_RESULTS,
   type Witness,
   type Worked,
 } from '../../measurement/judge/verdict.ts'
@@ -24,6 +25,9 @@ type Result = {
   answered: number
   failure: string
   layer: string
+  /** Of the whole window: an agent may ask a target more than once. */
+  tries: number
+  answers: number
 }
 /** How an agent's controls did within one window. */
 type Control = {
@@ -93,7 +97,8 @@ const WITHIN = 'at >= fromUnixTimestamp({from:UInt32}) AND at < fromUnixTimestam
 const judgeNetwork = async (store: Store, country: string, asn: number, starts: readonly number[]): Promise<void> => {
   const params = { country, asn, control: CONTROL, ...rangeOf(starts), ...decidingParams }
   const results = await store.query<Result>(
-    `SELECT app, feature, target, agent, toUnixTimestamp(at) AS start, last_answered AS answered, last_failure AS failure, last_layer AS layer
+    `SELECT app, feature, target, agent, toUnixTimestamp(at) AS start, last_answered AS answered, last_failure AS failure, last_layer AS layer,
+       attempts AS tries, agent_windows.answered AS answers
      FROM agent_windows FINAL WHERE country = {country:String} AND asn = {asn:UInt32} AND ${WITHIN}
        AND attempts > 0 AND ${DECIDES} ORDER BY app, feature, at`,
     params,
@@ -135,16 +140,11 @@ const verdictsOf = (
   for (const at of starts) {
     const from = at - VERDICT_LOOKBACK_SECONDS + ROLLUP_SECONDS
     while (first < results.length && results[first]!.start < from) first++
-    const latest = new Map<string, Result>()
-    for (let i = first; i < results.length && results[i]!.start <= at; i++) {
-      const result = results[i]!
-      latest.set(`${result.agent} ${result.target}`, result)
-    }
-    if (latest.size === 0) continue
+    const within: Result[] = []
+    for (let i = first; i < results.length && results[i]!.start <= at; i++) within.push(results[i]!)
+    if (within.length === 0) continue
     const lines = linesOf(controls.filter(({ start }) => start >= from && start <= at))
-    const witnesses = [...Map.groupBy(latest.values(), ({ agent }) => agent)].map(([agent, of]) =>
-      witness(of, lines.get(agent)),
-    )
+    const witnesses = [...Map.groupBy(within, ({ agent }) => agent)].map(([agent, of]) => witness(of, lines.get(agent)))
     judged.push({ at, ...judge(witnesses, abroadOf(elsewhere.filter(({ start }) => start >= from && start <= at))) })
   }
   return judged
@@ -162,14 +162,22 @@ const linesOf = (controls: readonly Control[]): Map<string, { foreign: Worked; d
   return lines
 }
 
+/**
+ * What one agent saw: the latest result of each target. Where an app has too few targets for a verdict, each of the
+ * agent's tries within the look-back counts instead, so that one lost packet is not a block, and four failures are.
+ */
 const witness = (results: readonly Result[], line: { foreign: Worked; domestic: Worked } | undefined): Witness => {
+  const latest = [...new Map(results.map(result => [result.target, result])).values()]
+  const few = latest.length < LEAST_RESULTS
+  const counted = few ? results : latest
   const failures: Record<string, number> = {}
-  for (const { answered, layer, failure } of results) {
+  for (const { answered, layer, failure } of counted) {
     if (!answered) failures[`${layer}/${failure}`] = (failures[`${layer}/${failure}`] ?? 0) + 1
   }
+  const sum = (of: (result: Result) => number): number => counted.reduce((total, result) => total + of(result), 0)
   return {
-    attempts: results.length,
-    answered: results.filter(({ answered }) => answered === 1).length,
+    attempts: few ? sum(({ tries }) => tries) : latest.length,
+    answered: few ? sum(({ answers }) => answers) : sum(({ answered }) => answered),
     failures,
     foreign: line?.foreign ?? null,
     domestic: line?.domestic ?? null,
