@@ -18,11 +18,11 @@ export type Question = {
   limit: number
 }
 
+/** What comes before the body. Names of headers in lower case; of a repeated one the first. */
+export type Head = { status: number; headers: Readonly<Record<string, string>> }
+
 /** An HTTP answer. It never leaves the probe: `judge` turns it into numbers and ids. */
-export type Answer = {
-  status: number
-  /** Names in lower case; of a repeated header the first. */
-  headers: Readonly<Record<string, string>>
+export type Answer = Head & {
   body: Buffer
   /** The body was longer than what was read. */
   cut: boolean
@@ -39,7 +39,7 @@ export const request = (
 ): Promise<Answer | null> =>
   trace.step('http_round_trip', stream.meter, async note => {
     const start = trace.now()
-    const answer = await exchange(stream, question, status => {
+    const answer = await exchange(stream, question, ({ status }) => {
       note.duration = trace.now() - start
       note.code = status
     })
@@ -51,8 +51,8 @@ export const request = (
     return answer
   })
 
-/** The exchange itself. `onHead` is called when status and headers are here. */
-const exchange = async (stream: Stream, question: Question, onHead: (status: number) => void): Promise<Answer> => {
+/** The exchange itself, without a step. `onHead` is called when status and headers are here. */
+export const exchange = async (stream: Stream, question: Question, onHead: (head: Head) => void): Promise<Answer> => {
   const { scheme, host, port, method, path, headers, body = null, limit } = question
   const client = new Client(`${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}`, {
     connect: oneSocket(stream),
@@ -65,7 +65,7 @@ const exchange = async (stream: Stream, question: Question, onHead: (status: num
   })
   try {
     return await new Promise<Answer>((resolve, reject) => {
-      let head = { status: 0, headers: {} as Record<string, string> }
+      let head: Head = { status: 0, headers: {} }
       const pieces: Buffer[] = []
       let length = 0
       const end = (): void => resolve({ ...head, body: Buffer.concat(pieces).subarray(0, limit), cut: length > limit })
@@ -76,7 +76,7 @@ const exchange = async (stream: Stream, question: Question, onHead: (status: num
           onResponseStart: (_, status, answered) => {
             if (status < 200) return
             head = { status, headers: firstOf(answered) }
-            onHead(status)
+            onHead(head)
           },
           onResponseData: (controller, piece) => {
             pieces.push(piece)
