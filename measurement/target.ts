@@ -115,6 +115,14 @@ export const asks = {
         },
         { additionalProperties: false },
       ),
+      transfer: Type.Optional(
+        Type.Integer({
+          minimum: 16_384,
+          maximum: 1_048_576,
+          description:
+            'Bytes of the body that are read and timed, as a step of its own; text and JSON are not looked for.',
+        }),
+      ),
     },
     { additionalProperties: false },
   ),

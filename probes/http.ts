@@ -2,7 +2,7 @@ import { isIP } from 'node:net'
 import type { TargetOf } from '../measurement/target.ts'
 import { knownPage } from './net/blockpage.ts'
 import { Failed } from './net/classify.ts'
-import type { Answer } from './net/request.ts'
+import type { Answer, Head } from './net/request.ts'
 import type { Probe } from './probe.ts'
 
 type Expected = TargetOf<'http'>['ask']['expect']
@@ -18,6 +18,11 @@ export const http: Probe<'http'> = async ({ host, port, ask }, net) => {
   if (!stream) return
   if (scheme === 'https' && !(await net.handshake(stream, { sni: host, alpn: ['http/1.1'], roots, verify: host })))
     return
+  if (ask.transfer !== undefined) {
+    const question = { scheme, host, port, method, path, headers, limit: ask.transfer }
+    await net.transfer(stream, question, head => judgeHead(head, host, expect))
+    return
+  }
   const limit = expect.body !== undefined || expect.json !== undefined ? READ : LOOK
   await net.request(stream, { scheme, host, port, method, path, headers, limit }, answer => {
     judgeAnswer(answer, host, expect)
@@ -32,18 +37,21 @@ export const judgeAnswer = (answer: Answer, host: string, expect: Expected): voi
     answer.mark = mark
     throw new Failed('http_blockpage')
   }
-  judgeRedirect(answer, host)
-  if (expect.status.length > 0 && !expect.status.includes(answer.status))
-    throw new Failed('http_unexpected_status_code')
-  if (expect.header !== undefined && !(expect.header in answer.headers)) throw new Failed('http_answer_unexpected')
+  judgeHead(answer, host, expect)
   if (expect.body !== undefined && !answer.body.includes(expect.body)) {
     throw new Failed(answer.cut ? 'http_too_large' : 'http_answer_unexpected')
   }
   if (expect.json !== undefined) judgeJson(answer, expect.json)
 }
 
+const judgeHead = (head: Head, host: string, expect: Expected): void => {
+  judgeRedirect(head, host)
+  if (expect.status.length > 0 && !expect.status.includes(head.status)) throw new Failed('http_unexpected_status_code')
+  if (expect.header !== undefined && !(expect.header in head.headers)) throw new Failed('http_answer_unexpected')
+}
+
 /** Apps redirect to names. A bare address that is not the target's own is someone else's page (a portal, a filter). */
-const judgeRedirect = ({ status, headers }: Answer, host: string): void => {
+const judgeRedirect = ({ status, headers }: Head, host: string): void => {
   const location = headers['location']
   if (status < 300 || status > 399 || location === undefined) return
   const base = `http://${isIP(host) === 6 ? `[${host}]` : host}/`

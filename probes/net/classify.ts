@@ -106,6 +106,9 @@ const byCode: Record<string, KnownFailure> = {
   UND_ERR_RES_CONTENT_LENGTH_MISMATCH: 'eof_error',
 }
 
+/** undici was called wrongly. */
+const misused = /^UND_ERR_(INVALID_ARG|INVALID_RETURN_VALUE|NOT_SUPPORTED|REQ_CONTENT_LENGTH_MISMATCH)$/
+
 /** OpenSSL says this of a peer that closed in the middle of a handshake. */
 const closedInHandshake = /^ERR_SSL_(UNEXPECTED_EOF_WHILE_READING|ZERO_RETURN)$/
 
@@ -123,6 +126,7 @@ export const classify = (error: unknown): string | null => {
   if (code === 'UND_ERR_SOCKET' && error instanceof Error && error.cause) return classify(error.cause) ?? 'eof_error'
   // Node says ECONNRESET of a peer that closed in the middle of a TLS handshake; only a true reset has an errno.
   if (code === 'ECONNRESET' && (error as { errno?: unknown }).errno === undefined) return 'eof_error'
+  if (misused.test(code)) return null
   const known = byCode[code]
   if (known) return known
   if (closedInHandshake.test(code)) return 'eof_error'

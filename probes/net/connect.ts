@@ -3,7 +3,7 @@ import { networkInterfaces } from 'node:os'
 import { mayConnect } from './address.ts'
 import { classify, Failed } from './classify.ts'
 import { tunnel } from './proxy.ts'
-import { Stream } from './stream.ts'
+import { firstEvent, Stream } from './stream.ts'
 import type { Trace } from './trace.ts'
 
 /** TCP to an address, or through the proxy to an address or name. */
@@ -44,12 +44,9 @@ const proxyPlace = (proxy: URL): { host: string; port: number } => ({
   port: Number(proxy.port) || (proxy.protocol === 'socks5:' ? 1080 : 80),
 })
 
-const opened = (stream: Stream): Promise<void> =>
-  new Promise((resolve, reject) => {
-    stream.tcp.once('connect', resolve)
-    stream.tcp.once('error', reject)
-    stream.tcp.once('close', () => reject(new Failed('connection_aborted')))
-  })
+const opened = async (stream: Stream): Promise<void> => {
+  if ((await firstEvent(stream.tcp, 'connect')) === 'closed') throw new Failed('connection_aborted')
+}
 
 /** No route for a family of which this machine has no address says nothing of the target. */
 export const agentsOwn = (error: unknown, address: string): unknown =>

@@ -1,4 +1,4 @@
-import { Client, type Dispatcher } from 'undici'
+import { Client } from 'undici'
 import { Failed } from './classify.ts'
 import type { Stream } from './stream.ts'
 import type { Trace } from './trace.ts'
@@ -18,11 +18,11 @@ export type Question = {
   limit: number
 }
 
+/** What comes before the body. Names of headers in lower case; of a repeated one the first. */
+export type Head = { status: number; headers: Readonly<Record<string, string>> }
+
 /** An HTTP answer. It never leaves the probe: `judge` turns it into numbers and ids. */
-export type Answer = {
-  status: number
-  /** Names in lower case; of a repeated header the first. */
-  headers: Readonly<Record<string, string>>
+export type Answer = Head & {
   body: Buffer
   /** The body was longer than what was read. */
   cut: boolean
@@ -39,7 +39,7 @@ export const request = (
 ): Promise<Answer | null> =>
   trace.step('http_round_trip', stream.meter, async note => {
     const start = trace.now()
-    const answer = await exchange(stream, question, trace.signal, status => {
+    const answer = await exchange(stream, question, ({ status }) => {
       note.duration = trace.now() - start
       note.code = status
     })
@@ -51,14 +51,9 @@ export const request = (
     return answer
   })
 
-/** The exchange without a Step, for protocols carried in HTTP. `onHead` is called when status and headers are here. */
-export const exchange = async (
-  stream: Stream,
-  question: Question,
-  signal: AbortSignal,
-  onHead: (status: number) => void,
-): Promise<Answer> => {
-  const { scheme, host, port, method, path, headers, body, limit } = question
+/** The exchange itself, without a step. `onHead` is called when status and headers are here. */
+export const exchange = async (stream: Stream, question: Question, onHead: (head: Head) => void): Promise<Answer> => {
+  const { scheme, host, port, method, path, headers, body = null, limit } = question
   const client = new Client(`${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}`, {
     connect: oneSocket(stream),
     maxHeaderSize: MAX_HEAD,
@@ -69,9 +64,32 @@ export const exchange = async (
     bodyTimeout: 0,
   })
   try {
-    const answer = await client.request({ method, path, headers: { ...headers }, signal, ...(body ? { body } : {}) })
-    onHead(answer.statusCode)
-    return { status: answer.statusCode, headers: firstOf(answer.headers), ...(await readBody(answer.body, limit)) }
+    return await new Promise<Answer>((resolve, reject) => {
+      let head: Head = { status: 0, headers: {} }
+      const pieces: Buffer[] = []
+      let length = 0
+      const end = (): void => resolve({ ...head, body: Buffer.concat(pieces).subarray(0, limit), cut: length > limit })
+      client.dispatch(
+        { method, path, headers: { ...headers }, body },
+        {
+          onRequestStart: () => {},
+          onResponseStart: (_, status, answered) => {
+            if (status < 200) return
+            head = { status, headers: firstOf(answered) }
+            onHead(head)
+          },
+          onResponseData: (controller, piece) => {
+            pieces.push(piece)
+            length += piece.length
+            if (length <= limit) return
+            end()
+            controller.abort(new Failed('interrupted'))
+          },
+          onResponseEnd: end,
+          onResponseError: (_, error) => reject(error),
+        },
+      )
+    })
   } finally {
     client.destroy().catch(() => {})
   }
@@ -88,26 +106,10 @@ const oneSocket = (stream: Stream) => {
   }
 }
 
-const firstOf = (headers: Record<string, string | string[] | undefined>): Record<string, string> =>
+const firstOf = (headers: Readonly<Record<string, string | string[] | undefined>>): Record<string, string> =>
   Object.fromEntries(
     Object.entries(headers).flatMap(([name, value]) => {
       const first = Array.isArray(value) ? value[0] : value
       return first === undefined ? [] : [[name.toLowerCase(), first]]
     }),
   )
-
-const readBody = async (
-  body: Dispatcher.ResponseData['body'],
-  limit: number,
-): Promise<{ body: Buffer; cut: boolean }> => {
-  // Leaving the loop destroys the body, and undici reports that on the body itself.
-  body.on('error', () => {})
-  const pieces: Buffer[] = []
-  let length = 0
-  for await (const piece of body as AsyncIterable<Buffer>) {
-    pieces.push(piece)
-    length += piece.length
-    if (length > limit) break
-  }
-  return { body: Buffer.concat(pieces).subarray(0, limit), cut: length > limit }
-}

@@ -104,3 +104,18 @@ export class Stream implements Closable {
     })
   }
 }
+
+/** Wait for an event of a socket: `done` when it comes, `closed` where the socket closes without it; its error is thrown. */
+export const firstEvent = (socket: Socket, event: 'connect' | 'secureConnect'): Promise<'done' | 'closed'> =>
+  new Promise((resolve, reject) => {
+    const listeners = {
+      [event]: () => end(() => resolve('done')),
+      error: (error: Error) => end(() => reject(error)),
+      close: () => end(() => resolve('closed')),
+    }
+    const end = (settle: () => void): void => {
+      for (const [name, listener] of Object.entries(listeners)) socket.off(name, listener)
+      settle()
+    }
+    for (const [name, listener] of Object.entries(listeners)) socket.on(name, listener)
+  })

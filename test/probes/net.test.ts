@@ -118,6 +118,7 @@ describe('errors', () => {
   test('a bug is no failure', () => {
     expect(classify(new TypeError('x is undefined'))).toBeNull()
     expect(classify(Object.assign(new TypeError('argument'), { code: 'ERR_INVALID_ARG_TYPE' }))).toBeNull()
+    expect(classify(Object.assign(new Error('handler'), { code: 'UND_ERR_INVALID_ARG' }))).toBeNull()
     expect(classify('text')).toBeNull()
   })
 })

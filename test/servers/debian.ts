@@ -27,7 +27,7 @@ export const debianPeer = async ({
   program,
   files = () => ({}),
   args,
-}: Setup): Promise<{ port: number } & AsyncDisposable> => {
+}: Setup): Promise<{ port: number; pid: number } & AsyncDisposable> => {
   const folder = mkdtempSync(join(tmpdir(), 'peyk-peer-'))
   // Servers started by root give up their rights before they read their files.
   chmodSync(folder, 0o777)
@@ -50,7 +50,7 @@ export const debianPeer = async ({
     await dispose()
     throw new Error(`${program} did not come up on loopback: ${said.slice(-2000)}`)
   }
-  return { port, [Symbol.asyncDispose]: dispose }
+  return { port, pid: child.pid!, [Symbol.asyncDispose]: dispose }
 }
 
 const listening = async (port: number, child: ChildProcess): Promise<void> => {

@@ -1,0 +1,129 @@
+import { spawn } from 'node:child_process'
+import { join } from 'node:path'
+import { setDefaultCACertificates } from 'node:tls'
+import { measure } from '../../probes/all.ts'
+import { blackbox, blackboxProgram } from '../servers/blackbox.ts'
+import { type Truth, tlsDelays } from '../servers/delayed.ts'
+import { loopbackTarget } from '../servers/target.ts'
+import type { Bench } from './bench.ts'
+
+/** Probes of each side, how many may be under way at a time, and milliseconds between two starts: a fleet's pace, not a flood. */
+const PROBES = 3_000
+const AT_ONCE = 100
+const PACE = 5
+/** Milliseconds before the first byte; never zero, so that the truth is what the peer measured. */
+const FIRST = [1, 20, 100, 400, 400]
+
+type Phase = 'connect' | 'tls' | 'first'
+type Measured = Partial<Record<Phase, number>>
+
+/** Milliseconds each phase was off, of ours and of blackbox_exporter's, against peers that know what they delayed. */
+export const bench: Bench = async figure => {
+  const child = spawn(process.execPath, [join(import.meta.dirname, '../servers/delayed.ts')], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  try {
+    const [line] = (await child.stdout.take(1).toArray()) as Buffer[]
+    const { ports, root } = JSON.parse(line!.toString()) as { ports: number[]; root: string }
+    setDefaultCACertificates([root])
+    const ask = ours(ports)
+    await round('warm', 200, ask)
+    const stalls = { count: 0 }
+    report(figure, 'peyk', await round('a', PROBES, ours(ports, stalls)), await truth(ports))
+    figure({ by: 'peyk', stalled_runs: stalls.count, probes: PROBES, at_once: AT_ONCE })
+    if (!blackboxProgram)
+      return figure({ by: 'blackbox_exporter', skipped: 'package prometheus-blackbox-exporter is not installed' })
+    await using other = await blackbox(
+      'modules: { http: { prober: http, timeout: 20s, http: { preferred_ip_protocol: ip4, tls_config: { ca_file: ROOT, server_name: localhost } } } }',
+      root,
+    )
+    const theirs = async (id: string, at: number, first: number): Promise<Measured> => {
+      const metrics = await other.probe('http', `https://127.0.0.1:${ports[at]}/${id}/${first}`)
+      const phase = (name: string) => (metrics.get(`probe_http_duration_seconds{phase="${name}"}`) ?? Number.NaN) * 1000
+      return { connect: phase('connect'), tls: phase('tls'), first: phase('processing') }
+    }
+    await round('warm', 200, theirs)
+    report(figure, 'blackbox_exporter', await round('b', PROBES, theirs), await truth(ports))
+  } finally {
+    child.kill()
+  }
+}
+
+type Ask = (id: string, at: number, first: number) => Promise<Measured>
+
+const ours =
+  (ports: readonly number[], stalls = { count: 0 }): Ask =>
+  async (id, at, first) => {
+    const ask = {
+      scheme: 'https',
+      method: 'GET',
+      path: `/${id}/${first}`,
+      headers: {},
+      roots: 'public',
+      expect: { status: [200] },
+    } as const
+    const target = loopbackTarget(
+      'http',
+      ports[at]!,
+      { ...ask, expect: { status: [200] } },
+      { host: 'localhost', timeout: 20 },
+    )
+    const { steps, failure, stalled } = await measure(target, { loopback: true })
+    if (failure) throw new Error(`A probe of the bench failed: ${failure}`)
+    // A stalled run is kept out of latency, as the server does.
+    if (stalled) {
+      stalls.count++
+      return {}
+    }
+    const seconds = (operation: string) => steps.find(step => step.operation === operation)!.duration * 1000
+    return { connect: seconds('connect'), tls: seconds('tls_handshake'), first: seconds('http_round_trip') }
+  }
+
+const round = async (name: string, probes: number, ask: Ask): Promise<Map<string, Measured>> => {
+  const measured = new Map<string, Measured>()
+  const began = performance.now()
+  let next = 0
+  const work = async (): Promise<void> => {
+    while (next < probes) {
+      const one = next++
+      await new Promise(resolve => setTimeout(resolve, began + one * PACE - performance.now()))
+      measured.set(`${name}${one}`, await ask(`${name}${one}`, one % tlsDelays.length, FIRST[one % FIRST.length]!))
+    }
+  }
+  await Promise.all(Array.from({ length: AT_ONCE }, work))
+  return measured
+}
+
+const truth = async (ports: readonly number[]): Promise<Map<string, Truth>> => {
+  process.env['NODE_TLS_REJECT_UNAUTHORIZED'] = '0'
+  const answer = await fetch(`https://127.0.0.1:${ports[0]}/truth/0`)
+  delete process.env['NODE_TLS_REJECT_UNAUTHORIZED']
+  return new Map(Object.entries((await answer.json()) as Record<string, Truth>))
+}
+
+const report = (
+  figure: Parameters<Bench>[0],
+  by: string,
+  measured: ReadonlyMap<string, Measured>,
+  known: ReadonlyMap<string, Truth>,
+): void => {
+  for (const phase of ['connect', 'tls', 'first'] as const) {
+    const errors = [...measured].flatMap(([id, phases]) => {
+      const value = phases[phase]
+      const was = known.get(id)
+      return value === undefined || !was ? [] : [value - (phase === 'connect' ? 0 : was[phase])]
+    })
+    errors.sort((a, b) => a - b)
+    const quantile = (share: number) =>
+      Number(errors[Math.min(errors.length - 1, Math.floor(errors.length * share))]!.toFixed(3))
+    figure({
+      by,
+      phase,
+      n: errors.length,
+      error_ms_p50: quantile(0.5),
+      error_ms_p95: quantile(0.95),
+      error_ms_p99: quantile(0.99),
+      error_ms_p01: quantile(0.01),
+    })
+  }
+}
