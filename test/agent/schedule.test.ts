@@ -198,6 +198,26 @@ test('on a metered line the great apps are still measured several times a day', 
     expect(perDay(id), id).toBeGreaterThanOrEqual(2)
 })
 
+const deciding = (app: string): string[] =>
+  builtIn
+    .filter(({ id }) => id === app)
+    .flatMap(({ targets }) => targets)
+    .filter(
+      ({ decides, experimental, family, risk }) =>
+        decides === 'yes' && !experimental && family === 'v4' && risk === 'ordinary',
+    )
+    .map(({ id }) => id)
+
+test('on a metered line the great apps are still measured several times a day', () => {
+  const { clock, schedule } = start(profiles.metered)
+  const healthy = (target: Target) => ({ duration: 0.5, bytes: healthyBytes(target), connected: null })
+  const { events } = live(schedule, clock, 2 * 86_400, healthy)
+  withinBudget(events, 1.5e6)
+  const perTarget = Map.groupBy(events, ({ target }) => target.id)
+  for (const id of ['telegram', 'whatsapp', 'signal'].flatMap(deciding))
+    expect(perTarget.get(id)?.length ?? 0, id).toBeGreaterThanOrEqual(4)
+})
+
 test('a cap that is hit skips, counts once per target, and goes on when bytes flow in', () => {
   const profile = { ...profiles.home, bytesPerDay: 300_000 }
   const { clock, schedule } = start(profile)
