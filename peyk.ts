@@ -10,6 +10,7 @@ peyk server                               the server alone
 peyk agent                                an agent alone
 peyk import ooni FILE…                    OONI's files into the record
 peyk export openmetrics FROM TO           rollups of a time as text for Prometheus’ promtool
+peyk spool status|export FILE             what an agent here still has to send, and a copy to carry by hand
 peyk baseline [APP…] [--json]             measure the catalogue once from here
 peyk catalogue key|sign                   the signed catalogue
 peyk dashboards [FOLDER]                  boards, rules and alerts, as files
@@ -96,6 +97,10 @@ const commands: Record<string, (args: readonly string[]) => Promise<number>> = {
     const { measure } = await import('./probes/all.ts')
     const { apps } = await import('./measurement/catalogue.ts')
     return await baselineCommand(args, { apps, measure })
+  },
+  spool: async args => {
+    const { spoolCommand } = await import('./probes/agent/command.ts')
+    return await spoolCommand(args)
   },
   catalogue: async args => {
     const { catalogueCommand } = await import('./probes/agent/release.ts')

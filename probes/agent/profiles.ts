@@ -18,10 +18,10 @@ export type Profile = {
 
 /**
  * Reference detection.md §5.1 (tiers T0 and T1, caps). Verdicts look back 60 minutes, for metered agents three hours
- * (`measurement/windows.ts`): within that every target measured in full has a result, of metered agents every second one.
+ * (`measurement/windows.ts`): nearly every target measured in full has a result within that, of metered agents every second.
  */
 export const profiles = {
-  home: { round: 300, report: 900, deciding: 900, within: 3_000, other: 3_600, bytesPerDay: 12e6, concurrency: 4 },
+  home: { round: 300, report: 900, deciding: 900, within: 4_500, other: 3_600, bytesPerDay: 12e6, concurrency: 4 },
   metered: {
     round: 900,
     report: 3_600,

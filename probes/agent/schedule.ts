@@ -32,7 +32,7 @@ export type Round = { runs: readonly Planned[]; skipped: number }
 /** Verdicts look back an hour: no round waits longer (`measurement/windows.ts`). */
 const LONGEST_ROUND = 3_600
 /** Shares of the budget: the controls, what is measured in full, everything else; the rest is for reports and surprises. */
-const SHARE = { controls: 0.25, full: 0.58, sparse: 0.1 }
+const SHARE = { controls: 0.25, full: 0.62, sparse: 0.06 }
 /** Seconds after which it is decided anew which apps are measured in full: costs are known better by then. */
 const REFIT = 6 * 3_600
 /** Starts vary by ±20 %, so that agents do not beat in phase and the pattern does not show (PASTA). */
@@ -108,10 +108,11 @@ export class Schedule {
     for (const app of offer.apps.filter(({ status }) => status === 'measured')) {
       for (const target of app.targets) {
         const old = before.get(target.id)
-        const group = `${app.id} ${target.feature} ${decides(target)}`
+        // Of what decides, one of each app and feature comes at once: the first picture is early.
+        const group = decides(target) && target.family === 'v4' ? `${app.id} ${target.feature}` : null
         const pace = decides(target) ? 2 * this.options.profile.round : this.options.profile.other
-        const spread = seen.has(group) ? this.random() * pace : 0
-        if (target.family === 'v4') seen.add(group) // One of each group at once: the first picture comes early.
+        const spread = group && !seen.has(group) ? 0 : this.random() * pace
+        if (group) seen.add(group)
         this.entries.set(target.id, {
           app,
           target,
@@ -218,13 +219,13 @@ export class Schedule {
 
   /** Chooses the apps measured in full: while they fit the budget at the profile's slowest pace, the first in any case. */
   private refit(eligible: readonly Entry[], { country }: Place, now: number): void {
-    const { profile, budget } = this.options
+    const { profile } = this.options
     this.refitAt = now + REFIT
     const apps = Map.groupBy(
       eligible.filter(({ target }) => decides(target) && !target.control),
       ({ app }) => app,
     )
-    const allowed = (SHARE.full * budget.perDay * profile.within) / DAY
+    const allowed = (this.shares(eligible).forFull * profile.within) / DAY
     const chosen = new Set<string>()
     let used = 0
     for (const [app, entries] of [...apps].sort(
@@ -236,23 +237,36 @@ export class Schedule {
       used += cost
     }
     this.full = chosen
+    // What was sparse until now does not wait its old turn.
+    for (const entry of eligible) {
+      if (this.isFull(entry)) entry.due = Math.min(entry.due, now + profile.within * this.random())
+    }
+  }
+
+  /** Seconds between rounds, and what is left for the day: what the controls leave of their share is for what is measured in full. */
+  private shares(eligible: readonly Entry[]): { round: number; forFull: number } {
+    const { profile, budget } = this.options
+    const side = (control: Target['control']) => {
+      const all = eligible.filter(({ target }) => target.control === control)
+      return all.length ? costOf(all) / all.length : 0
+    }
+    const perRound = side('domestic') + side('foreign')
+    const atBest = Math.max(profile.round, (perRound * DAY) / (SHARE.controls * budget.perDay))
+    const round = Math.min(atBest, LONGEST_ROUND)
+    return { round, forFull: (SHARE.controls + SHARE.full) * budget.perDay - (perRound * DAY) / round }
   }
 
   /** Paces that fit the budget: seconds between rounds, and between two measurements of one target. */
   private paces(eligible: readonly Entry[]): { round: number; full: number; sparse: number } {
     const { profile, budget } = this.options
-    const pace = (atBest: number, cost: number, share: number) =>
-      Math.max(atBest, (cost * DAY) / (share * budget.perDay))
-    const side = (control: Target['control']) => {
-      const all = eligible.filter(({ target }) => target.control === control)
-      return all.length ? costOf(all) / all.length : 0
-    }
+    const { round, forFull } = this.shares(eligible)
     const targets = eligible.filter(({ target }) => !target.control)
-    return {
-      round: Math.min(pace(profile.round, side('domestic') + side('foreign'), SHARE.controls), LONGEST_ROUND),
-      full: pace(profile.deciding, costOf(targets.filter(entry => this.isFull(entry))), SHARE.full),
-      sparse: pace(profile.other, costOf(targets.filter(entry => !this.isFull(entry))), SHARE.sparse),
-    }
+    const fullCost = costOf(targets.filter(entry => this.isFull(entry)))
+    const full = Math.max(profile.deciding, (fullCost * DAY) / forFull)
+    // What they leave goes to the rest.
+    const forSparse = forFull + SHARE.sparse * budget.perDay - (fullCost * DAY) / full
+    const sparse = Math.max(profile.other, ((costOf(targets) - fullCost) * DAY) / forSparse)
+    return { round, full, sparse }
   }
 
   /** What could be measured now: requested first, then what is measured in full, then the longest overdue; one per address. */

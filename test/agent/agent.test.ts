@@ -96,7 +96,7 @@ test('a round goes from the catalogue to the collector, controls with it, and no
   const collector = await Collector.start()
   const targets = [
     tcpTarget('telegram.fine', { host: `${CANARY}1`, port: await peerAt(`${CANARY}1`), spacing: 180 }),
-    tcpTarget('telegram.closed', { host: `${CANARY}2`, decides: 'no' }),
+    tcpTarget('telegram.closed', { host: `${CANARY}2`, feature: 'web' }),
     tcpTarget('telegram.media', { host: `${CANARY}3`, feature: 'media' }),
   ]
   collector.catalogue = { bytes: await signed(3, targets, await controls()), version: 3 }
