@@ -71,7 +71,8 @@ function PlacesDown({ apps, places, overview }: Shared) {
 function AppsDown({ apps, places, overview }: Shared) {
   const { address, words } = useView()
   const nameOf = usePlaceName(overview)
-  const dead = places.filter(row => row.lineDown)
+  // Of the whole country the headline says it.
+  const dead = places.filter(row => row.lineDown && (overview || row.asn !== undefined))
   const alive = places.filter(row => !row.lineDown)
   return (
     <>

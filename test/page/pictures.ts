@@ -7,7 +7,7 @@ import { Browser } from './browser.ts'
  * `node test/page/pictures.ts http://127.0.0.1:8400 docs/images`
  */
 const pictures = [
-  { name: 'matrix', path: '/?country=KE&at=2023-11-15T11:30Z', width: 1_200, height: 720 },
+  { name: 'matrix', path: '/?country=KE&at=2023-11-15T11:30Z', width: 1_200, height: 760 },
   { name: 'kenya-2023', path: '/?country=KE&app=telegram&from=2023-10-15&to=2023-11-30', width: 1_280, height: 1_330 },
 ]
 
