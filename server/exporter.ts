@@ -8,7 +8,16 @@ type NameOf<T extends Metric['type']> = {
 export type CounterName = NameOf<'counter'>
 export type GaugeName = NameOf<'gauge'>
 export type HistogramName = NameOf<'histogram'>
-export type Labels<N extends MetricName> = Record<LabelsOf<N>, string>
+/** Text, or one of the table's values where it lists them: boards and alerts ask for these and no others. */
+export type Labels<N extends MetricName> = {
+  [L in LabelsOf<N>]: (typeof metrics)[N] extends { values: infer V }
+    ? L extends keyof V
+      ? V[L] extends readonly (infer Value)[]
+        ? Value
+        : string
+      : string
+    : string
+}
 
 /** One series of a present-state gauge; `agents` behind it decide who stays when its family is full. */
 export type Sample<N extends GaugeName> = { labels: Labels<N>; value: number; agents?: number }

@@ -42,7 +42,7 @@ export class Ledger {
   /** Count on /metrics what this report adds; nothing of an agent's past before this process knew it. */
   count(thumbprint: string, now: Counts, delivered: number): void {
     const before = this.#last.get(thumbprint) ?? now
-    const add = (entry: string, by: number) => {
+    const add = (entry: 'measured' | 'delivered' | 'dropped', by: number) => {
       if (by > 0) this.#meter.count('peyk_ledger_measurements_total', { entry }, by)
     }
     add('measured', now.measured - before.measured)

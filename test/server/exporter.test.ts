@@ -49,7 +49,7 @@ const feedLive = (): { measurements: number; steps: number } => {
   for (const { id: app, targets } of apps) {
     for (const kind of new Set(targets.map(target => target.kind))) {
       for (const country of countries) {
-        for (const outcome of ['answered', 'failed', 'void']) {
+        for (const outcome of ['answered', 'failed', 'void'] as const) {
           exporter.count('peyk_measurements_total', { app, kind, country, outcome })
           fed.measurements++
         }
