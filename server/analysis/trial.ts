@@ -1,0 +1,54 @@
+/** What one agent saw of one (app, feature) on one network within one detector bin. Imports: one report, one trial. */
+export type Trial = {
+  /** Start of the bin, Unix seconds. */
+  at: number
+  agent: string
+  /** Token of its /24 or /48; 0 where unknown (imports, the operator's own). */
+  prefix: number
+  /** Runs on deciding endpoints, and how many answered. */
+  attempts: number
+  answered: number
+  /** ln(seconds to an answer of the target / of the agent's foreign control), medians of the bin; null unless both answered. */
+  ratio: number | null
+  /** Whether its foreign and domestic controls answered in the bin; null where none was tried. */
+  foreign: boolean | null
+  domestic: boolean | null
+}
+
+/** Share of the endpoints that did not answer. */
+export const failedShare = ({ attempts, answered }: Pick<Trial, 'attempts' | 'answered'>): number =>
+  1 - answered / attempts
+
+/** A trial in which at least half of the endpoints fail is a hit of its agent. */
+export const HIT = 0.5
+
+/** Trials in order of time, then agent: whatever order they came in, they are judged in this one. */
+export const ordered = <T extends Pick<Trial, 'at' | 'agent'>>(trials: readonly T[]): T[] =>
+  trials.toSorted((a, b) => a.at - b.at || (a.agent < b.agent ? -1 : a.agent > b.agent ? 1 : 0))
+
+/** Votes of one prefix (a /24 or /48) in one bin: a household or a rented rack is not a network (reference detection.md §5.6). */
+const VOTES_OF_PREFIX = 2
+
+/**
+ * One vote per agent and bin, at most two per prefix; of more, those whose names sort first, so that the same rows
+ * always elect the same. Takes the trials of one bin in order of agent.
+ */
+export const voters = (bin: readonly Trial[]): readonly Trial[] => {
+  let votes: Map<number, number> | undefined
+  let kept: Trial[] | undefined
+  for (const [index, trial] of bin.entries()) {
+    const before = index > 0 ? bin[index - 1]! : undefined
+    let votes_ = 0
+    if (trial.prefix !== 0) {
+      votes ??= new Map()
+      votes_ = votes.get(trial.prefix) ?? 0
+    }
+    const out = before?.agent === trial.agent || votes_ >= VOTES_OF_PREFIX
+    if (out) kept ??= bin.slice(0, index)
+    else {
+      kept?.push(trial)
+      if (trial.prefix !== 0) votes!.set(trial.prefix, votes_ + 1)
+    }
+  }
+  return kept ?? bin
+}

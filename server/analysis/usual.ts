@@ -1,0 +1,54 @@
+import { median } from '../../measurement/judge/statistics.ts'
+
+/**
+ * What is usual of a number over the past week: median and spread, robust to half of it being otherwise. Learned in
+ * blocks of six hours, so that a series costs 28 blocks and not 672 bins; the newest complete block does not count yet
+ * (reference detection.md §5.4: seven days, lag of two hours at least, two days at least).
+ */
+export type Usual = {
+  block: number
+  /** Values of the block under way. */
+  values: number[]
+  /** [index, median, median distance from what was usual], oldest first. */
+  blocks: [number, number, number][]
+  /** Null until two days are known. */
+  centre: number | null
+  /** Robust standard deviation. */
+  spread: number
+}
+
+const BLOCK_SECONDS = 6 * 3_600
+const KEPT_BLOCKS = 28
+const LEAST_BLOCKS = 8
+/** Median distance to standard deviation, for normal noise. */
+export const MAD_TO_DEVIATION = 1.4826
+
+export const nothingUsual = (): Usual => ({ block: -1, values: [], blocks: [], centre: null, spread: 0 })
+
+export const learn = (usual: Usual, at: number, value: number): void => {
+  const block = Math.floor(at / BLOCK_SECONDS)
+  if (block !== usual.block) {
+    if (usual.values.length > 0) complete(usual, block)
+    usual.block = block
+  }
+  usual.values.push(value)
+}
+
+/** Forget what was learned from `at` on: it belongs to trouble that was not known yet. */
+export const forget = (usual: Usual, at: number): void => {
+  const block = Math.floor(at / BLOCK_SECONDS)
+  usual.blocks = usual.blocks.filter(([index]) => index < block)
+  if (usual.block >= block) usual.values = []
+}
+
+const complete = (usual: Usual, now: number): void => {
+  const centre = median(usual.values)
+  const usually = usual.centre ?? centre
+  usual.blocks.push([usual.block, centre, median(usual.values.map(value => Math.abs(value - usually)))])
+  usual.values = []
+  while (usual.blocks.length > 0 && usual.blocks[0]![0] < now - KEPT_BLOCKS) usual.blocks.shift()
+  const known = usual.blocks.slice(0, -1)
+  if (known.length === 0 || (usual.centre === null && now - known[0]![0] < LEAST_BLOCKS)) return
+  usual.centre = median(known.map(([, centre]) => centre))
+  usual.spread = MAD_TO_DEVIATION * median(known.map(([, , distance]) => distance))
+}
