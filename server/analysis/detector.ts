@@ -139,8 +139,6 @@ const lasts = (open: Open, at: number, votes: readonly Vote[], normal: number): 
 /** A slow-down that is open: who is hit, by how much, and the evidence that it is over. */
 type Slow = { episode: Episode; hit: Set<string>; by: number; back: number; backFrom: number }
 
-/** Bins the size of a slow-down is taken from, at its alarm and after. */
-const SIZE_BINS = 16
 /** Deviation of the hit agents' median in one bin, at least: noise they share is not in their own spreads. */
 const BACK_DEVIATION = 0.15
 const BACK_CLIP = 0.7

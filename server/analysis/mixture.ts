@@ -61,8 +61,7 @@ export const take = (mixture: Mixture, rule: MixtureRule, at: number, votes: rea
   let best = 0
   for (const [j, of] of mixture.sums.entries()) {
     const q = rule.alternatives[j]!
-    const next =
-      q < normal + LEAST_GAP ? 0 : Math.max(0, of.sum + weight * llr(failed, votes.length, q, normal))
+    const next = q < normal + LEAST_GAP ? 0 : Math.max(0, of.sum + weight * llr(failed, votes.length, q, normal))
     if (of.sum === 0) of.onset = at
     of.sum = next
     best = Math.max(best, next)

@@ -65,7 +65,12 @@ export const splitOfRatio = (trials: readonly Trial[], shown: number, up: boolea
   return found
 }
 
-const addGains = (gains: Float64Array, own: readonly Trial[], place: ReadonlyMap<number, number>, up: boolean): void => {
+const addGains = (
+  gains: Float64Array,
+  own: readonly Trial[],
+  place: ReadonlyMap<number, number>,
+  up: boolean,
+): void => {
   const ratios = own.map(({ ratio }) => ratio!)
   const steps = ratios.slice(1).map((ratio, at) => Math.abs(ratio - ratios[at]!))
   if (steps.length < 3) return
@@ -73,7 +78,9 @@ const addGains = (gains: Float64Array, own: readonly Trial[], place: ReadonlyMap
   const deviation = Math.max(0.03, (MAD_TO_DEVIATION * median(steps)) / Math.SQRT2)
   const centre = median(ratios)
   const spread = Math.max(deviation, MAD_TO_DEVIATION * median(ratios.map(ratio => Math.abs(ratio - centre))))
-  const calm = ratios.map(ratio => Math.max(-OUTLIER, Math.min(OUTLIER, (ratio - centre) / spread)) * (spread / deviation))
+  const calm = ratios.map(
+    ratio => Math.max(-OUTLIER, Math.min(OUTLIER, (ratio - centre) / spread)) * (spread / deviation),
+  )
   const total = calm.reduce((sum, ratio) => sum + ratio, 0)
   let sum = 0
   let from = 0
