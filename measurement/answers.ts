@@ -125,6 +125,9 @@ export const Degradation = Type.Object({
     maximum: 1,
     description: 'Share of deciding endpoints that did not answer while it was in force.',
   }),
+  slower: Type.Optional(
+    Type.Number({ minimum: 0, description: 'Of a slow-down: how many times slower than usual, against the controls.' }),
+  ),
   agents: Type.Integer({ minimum: 0, description: 'Agents that were hit.' }),
   control: Type.String({ description: 'What it was compared with.' }),
   events: Type.Array(NearEvent, { description: 'Policy events near the onset; nearness is no cause.' }),

@@ -2,15 +2,14 @@ import { createHash } from 'node:crypto'
 import type { PolicyEvent } from '../events/event.ts'
 import { near } from '../events/select.ts'
 import type { Degradation } from '../measurement/answers.ts'
-import { CONTROL } from '../measurement/catalogue.ts'
 import type { Feature } from '../measurement/target.ts'
-import { DETECTOR_BIN_SECONDS } from '../measurement/windows.ts'
-import { type Finding, findingsOf, type Series } from './analysis/degradations.ts'
+import { type Finding, findingsOf } from './analysis/degradations.ts'
 import { zoneOf } from './analysis/recurrence.ts'
 import { sentenceOf } from './analysis/sentence.ts'
-import { DECIDES, decidingParams, type Touched } from './rollup.ts'
+import type { Touched } from './rollup.ts'
 import { sqlTime } from './store/rows.ts'
 import type { Store } from './store/store.ts'
+import { trialsOf } from './trials.ts'
 
 /** How a degradation changed, for counters and notifiers. */
 export type Change = { change: 'opened' | 'revised' | 'closed' | 'reopened' | 'withdrawn'; degradation: Degradation }
@@ -31,7 +30,7 @@ export const detect = async (store: Store, touched: Touched, options: DetectOpti
   const countries = new Set([...touched.keys()].map(network => network.split(' ')[0]!))
   for (const country of countries) {
     const known = await currentDegradations(store, { country })
-    for (const { app, feature, networks } of await seriesOf(store, country)) {
+    for (const { app, feature, networks } of await trialsOf(store, { country })) {
       const found = findingsOf(networks, zoneOf(country), options.now)
       const before = known.filter(of => of.app === app && of.feature === feature)
       changes.push(...reconcile(before, found, { app, feature, country }, options))
@@ -42,27 +41,6 @@ export const detect = async (store: Store, touched: Touched, options: DetectOpti
     changes.map(({ degradation }) => rowOf(degradation)),
   )
   return changes
-}
-
-type Bin = { app: string; feature: Feature; asn: number } & Series
-
-/** Trials of a country: agents whose own line was dead at the time have none. */
-const seriesOf = async (store: Store, country: string) => {
-  const bins = await store.query<Bin>(
-    `SELECT app, feature, asn, toUInt32(intDiv(toUInt32(agent_windows.at), ${DETECTOR_BIN_SECONDS}) * ${DETECTOR_BIN_SECONDS}) AS at, agent,
-       sum(agent_windows.attempts) AS attempts, sum(agent_windows.answered) AS answered, sumMap(agent_windows.failures) AS failures
-     FROM agent_windows FINAL
-     WHERE country = {country:String} AND asn != 0 AND app != {control:String} AND role != 'control' AND ${DECIDES}
-     GROUP BY app, feature, asn, at, agent
-     HAVING attempts > 0 AND NOT (sum(control_tried) > 0 AND sum(control_answered) = 0)
-     ORDER BY app, feature, asn, at, agent`,
-    { country, control: CONTROL, ...decidingParams },
-  )
-  return [...Map.groupBy(bins, ({ app, feature }) => `${app} ${feature}`).values()].map(of => ({
-    app: of[0]!.app,
-    feature: of[0]!.feature,
-    networks: Map.groupBy(of, ({ asn }) => asn),
-  }))
 }
 
 type Row = { json: string }
@@ -139,7 +117,7 @@ const matching = (known: readonly Degradation[], { networks, onset, end }: Findi
 }
 
 const named = (finding: Finding, key: Key, before: Degradation | undefined, options: DetectOptions): Degradation => {
-  const { onset, end, ...plain } = finding
+  const { onset, end, slower, ...plain } = finding
   const change = { ...key, onset, asn: finding.networks.length === 1 ? finding.networks[0] : undefined }
   return {
     id: before?.id ?? idOf(finding, key),
@@ -148,6 +126,7 @@ const named = (finding: Finding, key: Key, before: Degradation | undefined, opti
     onset: iso(onset),
     end: end === null ? null : iso(end),
     share: Math.round(finding.share * 1e4) / 1e4,
+    ...(slower === null ? {} : { slower: Math.round(slower * 100) / 100 }),
     events: near(options.events, change).map(({ event, distance }) => ({ id: event.id, distance })),
     sentence: sentenceOf({ ...finding, ...key, networkName: options.networkName }),
     revision: (before?.revision ?? 0) + 1,

@@ -1,20 +1,14 @@
 import { median } from '../../measurement/judge/statistics.ts'
-import {
-  BLOCKED_AT_MOST,
-  CONFIRMING_AGENTS,
-  CONFIRMING_NETWORKS,
-  cause,
-  PARTIAL_BELOW,
-} from '../../measurement/judge/verdict.ts'
+import { BLOCKED_AT_MOST, cause, PARTIAL_BELOW } from '../../measurement/judge/verdict.ts'
 import type { Layer } from '../../measurement/step.ts'
 import type { Mechanism, Recurrence, State, Verdict } from '../../measurement/verdict.ts'
 import { DETECTOR_BIN_SECONDS } from '../../measurement/windows.ts'
-import { episodesOf, type Trial } from './reach.ts'
-import { insideRecurrence, recurrenceOf } from './recurrence.ts'
+import { type Episode, episodesOf } from './detector.ts'
+import { type Part, partsOf, type Series, TOGETHER_SECONDS } from './parts.ts'
+import { recurrenceOf } from './recurrence.ts'
+import { stateOf } from './trust.ts'
 
-/** From trials to degradations: episodes of each network, their recurrence, and one finding per cause. Pure. */
-
-export type Series = Trial & { failures: Readonly<Record<string, number>> }
+/** From trials to degradations: what happened on each network of a country, told as one finding per cause. Pure. */
 
 /** What was found, before it has a name and a history. Times are Unix seconds; `end` is when trouble was last seen. */
 export type Finding = {
@@ -27,57 +21,27 @@ export type Finding = {
   end: number | null
   recurring: Recurrence[] | null
   share: number
+  /** How many times slower than usual, against the controls; null where reach was lost. */
+  slower: number | null
   agents: number
   control: string
 }
 
-/** Episodes this close are looked at together for a weekly pattern: the longest pause a weekly pattern makes. */
-const WEEK_SECONDS = 7 * 86_400
-/** A degradation nobody has seen failing for so long has ended, whoever fell silent. */
-const STALE_SECONDS = WEEK_SECONDS
-/** Networks whose onsets lie this close changed together (reference detection.md §5.5). */
-const TOGETHER_SECONDS = 2 * 3_600
 /** Recurring ones belong together when their windows overlap at least by this share of the hours of either. */
 const SAME_HOURS = 0.5
 
-type Part = {
-  asn: number
-  onset: number
-  seen: number
-  open: boolean
-  recurring: Recurrence[] | null
-  trials: Series[]
-}
-
-/** Degradations of one (app, feature, country) from the trials of each of its networks. `now` bounds what is still open. */
-export const findingsOf = (networks: ReadonlyMap<number, readonly Series[]>, tz: string, now: number): Finding[] => {
-  const parts = [...networks].flatMap(([asn, trials]) => partsOf(asn, trials, tz, now))
+/**
+ * Degradations of one (app, feature, country) from the trials of each of its networks. `now` bounds what is still open;
+ * `known` are episodes found before, where they need not be found again.
+ */
+export const findingsOf = (
+  networks: ReadonlyMap<number, readonly Series[]>,
+  tz: string,
+  now: number,
+  known: (asn: number, trials: readonly Series[]) => readonly Episode[] = (_, trials) => episodesOf(trials),
+): Finding[] => {
+  const parts = [...networks].flatMap(([asn, trials]) => partsOf(asn, trials, known(asn, trials), tz, now))
   return cluster(parts).map(group => finding(group, networks, tz))
-}
-
-const partsOf = (asn: number, trials: readonly Series[], tz: string, now: number): Part[] => {
-  const episodes = episodesOf(trials)
-  const spans: { onset: number; seen: number; end: number | null; episodes: typeof episodes }[] = []
-  for (const episode of episodes) {
-    const last = spans.at(-1)
-    if (last && episode.onset - last.seen <= WEEK_SECONDS) {
-      last.seen = episode.seen
-      last.end = episode.end
-      last.episodes.push(episode)
-    } else spans.push({ ...episode, episodes: [episode] })
-  }
-  return spans.flatMap(span => {
-    const within = (onset: number, seen: number): Series[] => trials.filter(({ at }) => at >= onset && at <= seen)
-    const recurring = recurrenceOf(within(span.onset, span.seen), tz)
-    return (recurring ? [span] : span.episodes).map(({ onset, seen, end }) => ({
-      asn,
-      onset,
-      seen,
-      open: now - seen < STALE_SECONDS && (recurring !== null || end === null),
-      recurring,
-      trials: within(onset, seen).filter(({ at }) => insideRecurrence(recurring, at)),
-    }))
-  })
 }
 
 /** Networks that changed together become one. */
@@ -92,7 +56,7 @@ const cluster = (parts: readonly Part[]): Part[][] => {
 }
 
 const together = (a: Part, b: Part): boolean => {
-  if (a.asn === b.asn || layerOfPart(a) !== layerOfPart(b)) return false
+  if (a.kind !== b.kind || a.asn === b.asn || layerOfPart(a) !== layerOfPart(b)) return false
   if (a.recurring && b.recurring) {
     const overlap = Math.min(a.seen, b.seen) - Math.max(a.onset, b.onset)
     return overlap > 0 && sameHours(a.recurring, b.recurring)
@@ -119,9 +83,17 @@ const sameHours = (a: readonly Recurrence[], b: readonly Recurrence[]): boolean 
 
 const failing = (trials: readonly Series[]): Series[] => trials.filter(({ attempts, answered }) => answered < attempts)
 
-const layerOfPart = (part: Part): Layer | null => cause(failing(part.trials)).layer
+/** Of a slow-down the layer is open: what fails beside it is chance. */
+const causeOf = ({
+  kind,
+  trials,
+}: Pick<Part, 'kind' | 'trials'>): { layer: Layer | null; mechanism: Mechanism | null } =>
+  kind === 'reach' ? cause(failing(trials)) : { layer: null, mechanism: null }
+
+const layerOfPart = (part: Part): Layer | null => causeOf(part).layer
 
 const finding = (group: readonly Part[], networks: ReadonlyMap<number, readonly Series[]>, tz: string): Finding => {
+  const { kind } = group[0]!
   const asns = [...new Set(group.map(({ asn }) => asn))].sort((a, b) => a - b)
   const onset = Math.min(...group.map(part => part.onset))
   const seen = Math.max(...group.map(part => part.seen))
@@ -129,39 +101,42 @@ const finding = (group: readonly Part[], networks: ReadonlyMap<number, readonly 
   // Several networks tell the hours better than one.
   const recurring = group[0]!.recurring && (recurrenceOf(pooled, tz) ?? group[0]!.recurring)
   const trials = group.flatMap(part => part.trials)
-  const reach = median(trials.map(({ attempts, answered }) => answered / attempts))
+  const tallies = group.flatMap(part => part.tallies)
   const attempts = trials.reduce((sum, trial) => sum + trial.attempts, 0)
   const answered = trials.reduce((sum, trial) => sum + trial.answered, 0)
-  const agents = new Set(failing(trials).map(({ agent }) => agent)).size
-  const confirmed = agents >= CONFIRMING_AGENTS || asns.length >= CONFIRMING_NETWORKS
   return {
     networks: asns,
-    verdict: reach <= BLOCKED_AT_MOST ? 'blocked' : 'partial',
-    ...cause(failing(trials)),
-    state: confirmed ? 'confirmed' : 'unconfirmed',
+    verdict: kind === 'slow' ? 'slow' : reachOf(trials) <= BLOCKED_AT_MOST ? 'blocked' : 'partial',
+    ...causeOf({ kind, trials }),
+    state: stateOf(tallies),
     onset,
     end: group.some(({ open }) => open) ? null : seen + DETECTOR_BIN_SECONDS,
     recurring,
-    share: 1 - answered / attempts,
-    agents,
-    control: controlOf(asns, networks, onset, seen),
+    share: attempts === 0 ? 0 : 1 - answered / attempts,
+    slower: kind === 'slow' ? Math.exp(median(group.map(part => part.slower))) : null,
+    agents: tallies.filter(({ hit }) => hit).length,
+    control: controlOf(kind, asns, networks, onset, seen),
   }
 }
 
-/** What stands against the failing networks: in imports, the other networks of the country at the same time. */
+const reachOf = (trials: readonly Series[]): number => {
+  const tried = trials.filter(({ attempts }) => attempts > 0)
+  return tried.length === 0 ? 1 : median(tried.map(({ attempts, answered }) => answered / attempts))
+}
+
+/** What it was compared with: of seconds the agents' own controls, of reach the other networks of the country at the time. */
 const controlOf = (
+  kind: Part['kind'],
   asns: readonly number[],
   networks: ReadonlyMap<number, readonly Series[]>,
   from: number,
   to: number,
 ): string => {
+  if (kind === 'slow') return 'neutral controls of the same agents'
   const others = [...networks]
     .filter(([asn]) => !asns.includes(asn))
     .map(([, trials]) => trials.filter(({ at }) => at >= from && at <= to))
     .filter(trials => trials.length > 0)
-  const work = others.some(
-    trials => median(trials.map(({ attempts, answered }) => answered / attempts)) >= PARTIAL_BELOW,
-  )
-  if (work) return 'other networks of the country'
+  if (others.some(trials => reachOf(trials) >= PARTIAL_BELOW)) return 'other networks of the country'
   return others.length === 0 ? 'none' : 'none: other networks of the country fail too'
 }

@@ -13,6 +13,7 @@ import {
   take,
   usually,
   type Vote,
+  weightOf,
 } from './mixture.ts'
 import { calm, freeze, noShift, type Shift, shifted, sizeOf, takeShift } from './shift.ts'
 import { failedShare, HIT, ordered, type Trial, voters } from './trial.ts'
@@ -45,9 +46,9 @@ export type State = {
 /** Branch C: lost reach. */
 const REACH: MixtureRule = { alternatives: [0.15, 0.4, 0.9], floor: 0.02 }
 /** Outage gate: where more of the controls failed over two bins, the line is in question and not the app. */
-const OUTAGE = { share: 0.25, bins: 2 } as const
-/** An alarm closes when a return to normal is this much likelier (100 to 1) than that it lasts. */
-const CLOSE_AT = Math.log(100)
+const OUTAGE = { share: 0.15, bins: 2 } as const
+/** An alarm closes when a return to normal is as much likelier than that it lasts as opened it the other way. */
+const CLOSE_AT = ALARM_AT
 
 export const noState = (): State => ({
   reach: noMixture(REACH),
@@ -76,9 +77,22 @@ const isOutage = (state: State, trials: readonly Trial[]): boolean => {
     if (!foreign) failed++
   }
   state.controls.push([failed, tried])
-  if (state.controls.length > OUTAGE.bins) state.controls.shift()
-  const sum = state.controls.reduce((a, b) => [a[0] + b[0], a[1] + b[1]], [0, 0])
+  if (state.controls.length > LINE.bins) state.controls.shift()
+  const sum = state.controls.slice(-OUTAGE.bins).reduce((a, b) => [a[0] + b[0], a[1] + b[1]], [0, 0])
   return sum[0] > OUTAGE.share * sum[1]
+}
+
+/** Of the newest bins: the controls that failed, less one, count double as what a bad line does to any target. */
+const LINE = { bins: 3, factor: 2, stray: 1 } as const
+
+/** Share of tries that the line itself may cost. */
+const lineOf = ({ controls }: State): number => {
+  let [failed, tried] = [0, 0]
+  for (const [of, all] of controls) {
+    failed += of
+    tried += all
+  }
+  return tried === 0 ? 0 : (LINE.factor * Math.max(0, failed - LINE.stray)) / tried
 }
 
 const stepReach = (state: State, at: number, trials: readonly Trial[]): void => {
@@ -90,7 +104,7 @@ const stepReach = (state: State, at: number, trials: readonly Trial[]): void => 
     reset(reach)
     return
   }
-  const best = take(reach, REACH, at, votes)
+  const best = take(reach, REACH, at, votes, lineOf(state))
   if (best > ALARM_AT && isBroad(breadthOf(reach, REACH, at))) {
     const own = [...reach.agents.values()]
     state.open.reach = opened(state, 'reach', onsetOf(reach), at)
@@ -107,13 +121,14 @@ const opened = (state: State, kind: Kind, onset: number, at: number): Open => {
 
 /** Whether the trouble that is open goes on: the same ratio turned round, "normal again" against "as since the onset". */
 const lasts = (open: Open, at: number, votes: readonly Vote[], normal: number): boolean => {
+  const weight = weightOf(votes.length)
   for (const { failed } of votes) {
     open.failed += failed
     open.tried++
     if (failed >= HIT) open.episode.seen = at
     const lasting = Math.min(0.98, Math.max(normal + 0.1, open.failed / open.tried))
     const before = open.back
-    open.back = Math.max(0, open.back - llr(failed, 1, lasting, normal))
+    open.back = Math.max(0, open.back - weight * llr(failed, 1, lasting, normal))
     if (before === 0 && open.back > 0) open.backFrom = at
   }
   if (open.back <= CLOSE_AT) return true
@@ -124,8 +139,6 @@ const lasts = (open: Open, at: number, votes: readonly Vote[], normal: number): 
 /** A slow-down that is open: who is hit, by how much, and the evidence that it is over. */
 type Slow = { episode: Episode; hit: Set<string>; by: number; back: number; backFrom: number }
 
-/** Bins the size of a slow-down is taken from, at its alarm and after. */
-const SIZE_BINS = 16
 /** Deviation of the hit agents' median in one bin, at least: noise they share is not in their own spreads. */
 const BACK_DEVIATION = 0.15
 const BACK_CLIP = 0.7

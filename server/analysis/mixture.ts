@@ -36,6 +36,8 @@ const OWN_EVIDENCE = 2
 /** Breadth: so many, and such a share, of the agents active within these seconds must be hit themselves. */
 export const BREADTH = { agents: 2, share: 0.34, seconds: 3 * 3_600 } as const
 
+export const weightOf = (votes: number): number => 1 / (1 + (votes - 1) * CORRELATION)
+
 export const noMixture = (rule: MixtureRule): Mixture => ({
   sums: rule.alternatives.map(() => ({ sum: 0, onset: 0 })),
   ...PRIOR,
@@ -51,16 +53,15 @@ export const llr = (failed: number, tried: number, q: number, p: number): number
 export type Vote = { agent: string; failed: number }
 
 /** Take the votes of one bin; gives the greatest sum. */
-export const take = (mixture: Mixture, rule: MixtureRule, at: number, votes: readonly Vote[]): number => {
-  const normal = normalShare(mixture, rule)
-  const weight = 1 / (1 + (votes.length - 1) * CORRELATION)
+export const take = (mixture: Mixture, rule: MixtureRule, at: number, votes: readonly Vote[], line = 0): number => {
+  const normal = Math.min(0.9, 1 - (1 - normalShare(mixture, rule)) * (1 - line))
+  const weight = weightOf(votes.length)
   let failed = 0
   for (const vote of votes) failed += vote.failed
   let best = 0
   for (const [j, of] of mixture.sums.entries()) {
     const q = rule.alternatives[j]!
-    const next =
-      q < normal + LEAST_GAP ? 0 : Math.max(0, of.sum + weight * llr(failed, votes.length, q, normal))
+    const next = q < normal + LEAST_GAP ? 0 : Math.max(0, of.sum + weight * llr(failed, votes.length, q, normal))
     if (of.sum === 0) of.onset = at
     of.sum = next
     best = Math.max(best, next)

@@ -1,7 +1,7 @@
 import { insideWindows } from '../../events/when.ts'
 import { wallClock } from '../../events/zone.ts'
 import type { Recurrence } from '../../measurement/verdict.ts'
-import type { Trial } from './reach.ts'
+import { HIT, type Trial } from './trial.ts'
 
 /** Weekly recurring windows (exam hours, curfews) in the failures of a series. */
 
@@ -12,7 +12,6 @@ const EVIDENCE = 9
 const WORKS_OUTSIDE = 0.8
 /** It must have come on as many different days to be called recurring. */
 const LEAST_DAYS = 3
-const HIT = 0.5
 
 /** Zones of countries with several: the one most people live in. Others have one zone, or the first that Intl names. */
 const capitalZones: Readonly<Record<string, string>> = {

@@ -45,13 +45,13 @@ const SLOW: MixtureRule = { alternatives: [0.2, 0.5, 0.9], floor: 0.03 }
 /** A slow trial: half slower than usual, and than its agent ever is. */
 const SLOW_TRIAL = { least: Math.log(1.5), deviations: 2.5 } as const
 /** Branch A: robust z clipped at 4, less 1.5, above 12, and the newest hour slower by a third. */
-const LEVEL = { clip: 4, less: 1.5, above: 12, bins: 4, least: Math.log(1.35), floor: 0.05 } as const
+const LEVEL = { clip: 4, less: 1.5, above: 14, bins: 4, least: Math.log(1.35), floor: 0.05 } as const
 /** Little and long: eight hours slower by a seventh. */
-const DRIFT = { clip: 3, less: 0.6, above: 18, bins: 32, least: Math.log(1.15) } as const
+const DRIFT = { clip: 3, less: 1, above: 32, bins: 32, least: Math.log(1.15) } as const
 /** One agent's own moves. */
-const OWN = { clip: 2.5, less: 0.75, above: 6, cap: 12, floor: 0.1, elevated: 2 } as const
+const OWN = { clip: 2.5, less: 0.75, above: 10, cap: 14, floor: 0.1, elevated: 2 } as const
 /** Agents that rise within so many seconds of each other do so together. */
-const TOGETHER_SECONDS = 2 * 3_600
+const TOGETHER_SECONDS = 3_600
 /** Agents nobody heard of for so long are forgotten. */
 const FORGET_SECONDS = 14 * 86_400
 const BLOCK_SECONDS = 6 * 3_600

@@ -1,8 +1,10 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { findingsOf, type Series } from '../../server/analysis/degradations.ts'
-import { episodesOf, type Trial } from '../../server/analysis/reach.ts'
+import { findingsOf } from '../../server/analysis/degradations.ts'
+import { episodesOf } from '../../server/analysis/detector.ts'
+import type { Series } from '../../server/analysis/parts.ts'
 import { recurrenceOf } from '../../server/analysis/recurrence.ts'
+import type { Trial } from '../../server/analysis/trial.ts'
 
 const HOUR = 3_600
 const DAY = 86_400
@@ -27,7 +29,9 @@ const trials = ({ agents, days, every, noise, bad }: World, seed: number): Serie
     for (let at = START + next() * every; at < START + days * DAY; at += every * (0.8 + 0.4 * next())) {
       const answered = Array.from({ length: 12 }, () => next() >= Math.max(noise, bad(at))).filter(Boolean).length
       const failures: Record<string, number> = answered < 12 ? { 'tcp/generic_timeout_error': 12 - answered } : {}
-      made.push({ at: Math.floor(at / 900) * 900, agent: `a${agent}`, attempts: 12, answered, failures })
+      const bin = Math.floor(at / 900) * 900
+      const unknown = { prefix: 0, ratio: null, foreign: null, domestic: null }
+      made.push({ at: bin, agent: `a${agent}`, attempts: 12, answered, failures, ...unknown })
     }
   }
   return made

@@ -36,12 +36,12 @@ const UPTIME = 0.7
 const UP_BINS = 48
 const DOWN_BINS = (UP_BINS * (1 - UPTIME)) / UPTIME
 const ROUTE_SHIFT_BINS = 14 * BINS_A_DAY
-const ROUTE_SHIFT = 0.3
+const ROUTE_SHIFT = 0.2
 const OUTAGE_BINS = 7 * BINS_A_DAY
 const NOISE = {
   shared: { phi: 0.9, deviation: 0.09 },
-  own: { phi: 0.6, deviation: 0.16 },
-  leg: 0.15,
+  own: { phi: 0.6, deviation: 0.14 },
+  leg: 0.12,
   load: 0.06,
   lost: [0.003, 0.02],
   control: 0.01,

@@ -1,0 +1,155 @@
+import { median } from '../../measurement/judge/statistics.ts'
+import type { Recurrence } from '../../measurement/verdict.ts'
+import { DETECTOR_BIN_SECONDS } from '../../measurement/windows.ts'
+import type { Episode, Kind } from './detector.ts'
+import { llr, type MixtureRule } from './mixture.ts'
+import { splitOfRatio, splitOfReach } from './onset.ts'
+import { insideRecurrence, recurrenceOf } from './recurrence.ts'
+import { failedShare, ordered, type Trial } from './trial.ts'
+import type { Tally } from './trust.ts'
+
+/** From the episodes of one network to stretches of trouble that can be told: joined, dated, counted. Pure. */
+
+export type Series = Trial & { failures: Readonly<Record<string, number>> }
+
+/** Times are Unix seconds; `seen` is the last bin in which it was seen. */
+export type Part = {
+  kind: Kind
+  asn: number
+  onset: number
+  seen: number
+  open: boolean
+  recurring: Recurrence[] | null
+  trials: Series[]
+  tallies: Tally[]
+  /** ln of how many times slower, for those hit; 0 for lost reach. */
+  slower: number
+}
+
+/** Episodes this close are looked at together for a weekly pattern: the longest pause a weekly pattern makes. */
+export const WEEK_SECONDS = 7 * 86_400
+/** A degradation nobody has seen failing for so long has ended, whoever fell silent. */
+const STALE_SECONDS = WEEK_SECONDS
+/** Trouble that comes back within a day did not end (reference detection.md §5.4, refractory). */
+const REFRACTORY_SECONDS = 86_400
+/** Changes this close together are one (reference detection.md §5.5). */
+export const TOGETHER_SECONDS = 2 * 3_600
+/** The usual share of failures when nothing is known of the series (reference detection.md §5.4 C). */
+const NORMAL: MixtureRule['floor'] = 0.03
+/** An agent is hit by lost reach from this log likelihood ratio on, by a slow-down from this factor on. */
+const HIT_EVIDENCE = 2
+const HIT_SLOWER = Math.log(1.15)
+
+type Span = { kind: Kind; onset: number; alarm: number; seen: number; end: number | null; episodes: Episode[] }
+
+const joined = (episodes: readonly Episode[], within: number): Span[] => {
+  const spans: Span[] = []
+  for (const episode of episodes) {
+    const last = spans.at(-1)
+    const until = last && Math.max(last.seen, last.end ?? episode.onset)
+    if (last && episode.onset - until! <= within) {
+      last.seen = episode.seen
+      last.end = episode.end
+      last.episodes.push(episode)
+    } else spans.push({ ...episode, episodes: [episode] })
+  }
+  return spans
+}
+
+/** Parts of one network. `now` bounds what is still open. */
+export const partsOf = (
+  asn: number,
+  unordered: readonly Series[],
+  episodes: readonly Episode[],
+  tz: string,
+  now: number,
+): Part[] => {
+  const trials = ordered(unordered).filter(({ attempts, foreign }) => attempts > 0 && foreign !== false)
+  const within = (from: number, to: number): Series[] => trials.filter(({ at }) => at >= from && at <= to)
+  const reach = joined(
+    episodes.filter(({ kind }) => kind === 'reach'),
+    WEEK_SECONDS,
+  ).flatMap((span): Part[] => {
+    const recurring = recurrenceOf(within(span.onset, span.seen), tz)
+    if (!recurring) return joined(span.episodes, REFRACTORY_SECONDS).map(of => lasting(asn, of, trials, now))
+    const inside = within(span.onset, span.seen).filter(({ at }) => insideRecurrence(recurring, at))
+    const open = now - span.seen < STALE_SECONDS
+    const { onset, seen } = span
+    const tallies = reachTallies(asn, inside)
+    return [{ kind: 'reach', asn, onset, seen, open, recurring, trials: inside, tallies, slower: 0 }]
+  })
+  const slow = joined(
+    episodes.filter(({ kind }) => kind === 'slow'),
+    REFRACTORY_SECONDS,
+  ).map(of => lasting(asn, of, trials, now))
+  return [...reach, ...slow.flatMap(part => beside(part, reach))]
+}
+
+const lasting = (asn: number, span: Span, trials: readonly Series[], now: number): Part => {
+  const { kind } = span
+  const split = kind === 'reach' ? splitOfReach : splitOfRatio
+  const onset = split(trials, span.alarm, true) ?? span.onset
+  const open = span.end === null && now - span.seen < STALE_SECONDS
+  const seen = span.end === null ? span.seen : lastSeen(span, span.end, trials)
+  const inside = trials.filter(({ at }) => at >= onset && at <= seen)
+  const part = { kind, asn, onset, seen, open, recurring: null, trials: inside }
+  if (kind === 'reach') return { ...part, tallies: reachTallies(asn, inside), slower: 0 }
+  return { ...part, ...slowTallies(asn, inside, trials, onset) }
+}
+
+/** The last bin of what has ended: of lost reach the last hit one before it worked again, of a slow-down the best split. */
+const lastSeen = ({ kind, alarm, seen }: Span, end: number, trials: readonly Series[]): number => {
+  const last = end - DETECTOR_BIN_SECONDS
+  if (kind === 'reach') return Math.min(seen, last)
+  const split = splitOfRatio(
+    trials.filter(({ at }) => at > alarm),
+    end + TOGETHER_SECONDS,
+    false,
+  )
+  return Math.max(alarm, split === null ? last : split - DETECTOR_BIN_SECONDS)
+}
+
+const reachTallies = (asn: number, inside: readonly Series[]): Tally[] =>
+  [...Map.groupBy(inside, ({ agent }) => agent)].map(([agent, of]) => {
+    const failed = of.reduce((sum, trial) => sum + failedShare(trial), 0)
+    const share = Math.min(0.98, failed / of.length)
+    const evidence = share > NORMAL ? llr(failed, of.length, share, NORMAL) : 0
+    return { asn, agent, prefix: prefixOf(of), hit: evidence > HIT_EVIDENCE, evidence }
+  })
+
+/** Tokens of a prefix change by the week and are forgotten after two: the newest that is known. */
+const prefixOf = (of: readonly Trial[]): number => of.findLast(({ prefix }) => prefix !== 0)?.prefix ?? 0
+
+const slowTallies = (asn: number, inside: readonly Series[], all: readonly Series[], onset: number) => {
+  const before = Map.groupBy(
+    all.filter(({ at, ratio }) => ratio !== null && at >= onset - WEEK_SECONDS && at < onset),
+    ({ agent }) => agent,
+  )
+  const moved = [...Map.groupBy(inside, ({ agent }) => agent)].flatMap(([agent, of]) => {
+    const now = of.flatMap(({ ratio }) => ratio ?? [])
+    const then = (before.get(agent) ?? []).map(({ ratio }) => ratio!)
+    if (now.length === 0 || then.length === 0) return []
+    return [{ agent, prefix: prefixOf(of), by: median(now) - median(then), bins: now.length }]
+  })
+  const risen = moved.filter(({ by }) => by > HIT_SLOWER)
+  const slower = risen.length > 0 ? median(risen.map(({ by }) => by)) : 0
+  const tallies = moved.map(({ agent, prefix, by, bins }): Tally => {
+    const hit = by > Math.max(HIT_SLOWER, slower / 2)
+    // As many bins at this factor as one hit trial each (SLOW_TRIAL); what stands without a prefix must stand by bins.
+    return { asn, agent, prefix, hit, evidence: hit ? bins : 0 }
+  })
+  return { tallies, slower }
+}
+
+/**
+ * A slow-down beside lost reach of the same network is the same trouble, the worse leading, where both began together
+ * or it began within; where it came first it ends, as a finding of its own, when reach is lost.
+ */
+const beside = (slow: Part, reach: readonly Part[]): Part[] => {
+  const until = (part: Part): number => (part.open ? Number.POSITIVE_INFINITY : part.seen)
+  const over = reach.find(of => of.onset <= until(slow) && until(of) >= slow.onset)
+  if (!over) return [slow]
+  if (over.onset - slow.onset <= TOGETHER_SECONDS) return []
+  const seen = Math.min(slow.seen, over.onset - DETECTOR_BIN_SECONDS)
+  return [{ ...slow, seen, open: false, trials: slow.trials.filter(({ at }) => at <= seen) }]
+}

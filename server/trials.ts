@@ -1,0 +1,92 @@
+import { CONTROL } from '../measurement/catalogue.ts'
+import type { Feature } from '../measurement/target.ts'
+import { DETECTOR_BIN_SECONDS } from '../measurement/windows.ts'
+import type { Series } from './analysis/parts.ts'
+import { DECIDES, decidingParams } from './rollup.ts'
+import type { Store } from './store/store.ts'
+
+/** Trials of one app and feature, by network, each in order of time and agent. */
+export type Trials = { app: string; feature: Feature; networks: Map<number, Series[]> }
+
+/** Which trials: those of a country in [from, to), Unix seconds; of one network, app or feature where named. */
+export type Scope = {
+  country: string
+  from?: number
+  to?: number
+  asns?: readonly number[]
+  app?: string
+  feature?: string
+}
+
+type Row = {
+  app: string
+  feature: Feature
+  asn: number
+  at: number
+  agent: string
+  prefix: number
+  attempts: number
+  answered: number
+  failures: Record<string, number>
+  seconds: number | null
+  tried: number
+  worked: number
+  inside: number
+  home: number
+  control: number | null
+}
+
+const BIN = `toUInt32(intDiv(toUInt32(agent_windows.at), ${DETECTOR_BIN_SECONDS}) * ${DETECTOR_BIN_SECONDS})`
+/** Seconds to an answer: all steps but the name's and the bulk's, which caches and sizes rule. */
+const TOTAL = (map: string): string =>
+  `arraySum(mapValues(mapFilter((k, v) -> k NOT IN ('resolve', 'transfer'), ${map})))`
+const SCOPE = `country = {country:String} AND asn != 0 AND agent_windows.at >= fromUnixTimestamp({from:UInt32})
+  AND agent_windows.at < fromUnixTimestamp({to:UInt32}) AND (empty({asns:Array(UInt32)}) OR asn IN {asns:Array(UInt32)})`
+
+/** Target and control are paired within the bin and the agent: whatever is slow about the line is in both. */
+const TRIALS = `WITH controls AS (
+  SELECT asn, agent, bin, sum(tried) AS tried, sum(worked) AS worked, sum(inside) AS inside, sum(home) AS home,
+    medianIf(total, total > 0) AS control
+  FROM (
+    SELECT asn, agent, ${BIN} AS bin, any(control_tried) AS tried, any(control_answered) AS worked,
+      any(domestic_tried) AS inside, any(domestic_answered) AS home, any(${TOTAL('control_seconds')}) AS total
+    FROM agent_windows FINAL WHERE app = {control:String} AND ${SCOPE} GROUP BY asn, agent, agent_windows.at
+  ) GROUP BY asn, agent, bin
+), targets AS (
+  SELECT app, feature, asn, ${BIN} AS bin, agent, max(agent_windows.prefix) AS prefix, sum(agent_windows.attempts) AS attempts,
+    sum(agent_windows.answered) AS answered, sumMap(agent_windows.failures) AS failures,
+    medianIf(${TOTAL('agent_windows.seconds')}, agent_windows.answered = agent_windows.attempts AND ${TOTAL('agent_windows.seconds')} > 0) AS seconds
+  FROM agent_windows FINAL
+  WHERE ${SCOPE} AND app != {control:String} AND role != 'control' AND ${DECIDES}
+    AND ({app:String} = '' OR app = {app:String}) AND ({feature:String} = '' OR feature = {feature:String})
+  GROUP BY app, feature, asn, bin, agent HAVING attempts > 0
+)
+SELECT app, feature, asn, bin AS at, agent, prefix, attempts, answered, failures, if(isNaN(seconds), NULL, seconds) AS seconds,
+  tried, worked, inside, home, if(isNaN(control) OR control <= 0, NULL, control) AS control
+FROM targets LEFT JOIN controls USING (asn, agent, bin)
+ORDER BY app, feature, asn, at, agent`
+
+const FOREVER = 2 ** 32 - 1
+
+export const trialsOf = async (store: Store, scope: Scope): Promise<Trials[]> => {
+  const { country, from = 0, to = FOREVER, asns = [], app = '', feature = '' } = scope
+  const params = { country, from, to, asns, app, feature, control: CONTROL, ...decidingParams }
+  const rows = await store.query<Row>(TRIALS, params)
+  return [...Map.groupBy(rows, of => `${of.app} ${of.feature}`).values()].map(of => ({
+    app: of[0]!.app,
+    feature: of[0]!.feature,
+    networks: new Map([...Map.groupBy(of, ({ asn }) => asn)].map(([asn, own]) => [asn, own.map(trialOf)])),
+  }))
+}
+
+const trialOf = ({ at, agent, prefix, attempts, answered, failures, seconds, control, ...line }: Row): Series => ({
+  at,
+  agent,
+  prefix,
+  attempts,
+  answered,
+  failures,
+  ratio: seconds !== null && control !== null ? Math.log(seconds / control) : null,
+  foreign: line.tried > 0 ? line.worked > 0 : null,
+  domestic: line.inside > 0 ? line.home > 0 : null,
+})
