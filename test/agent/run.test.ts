@@ -43,10 +43,10 @@ test('a run becomes a measurement with its envelope, and its cost on the wire', 
     country: 'KE',
     asn: 33_771,
     failure: null,
-    marks: [],
     catalogue: 7,
     served: { asn: 0, country: 'ZZ', rtt_floor: measurement.steps[0]!.duration },
   })
+  expect(measurement.marks).not.toContain('time_uncertain')
   expect(measurement.steps.map(({ operation }) => operation)).toEqual(['connect'])
   expect(connected).toBe('127.0.0.1')
   expect(bytes).toBe(420)
@@ -64,14 +64,15 @@ test('a clock that jumps, or stands before the catalogue was signed, is marked',
   const wall = jumping.wall
   let reads = 0
   Object.assign(jumping, { wall: () => wall() + (reads++ > 0 ? 3_600 : 0) })
-  expect((await measured(peer.port, { clock: jumping })).measurement.marks).toEqual(['time_uncertain'])
+  expect((await measured(peer.port, { clock: jumping })).measurement.marks).toContain('time_uncertain')
   const old = new HandClock()
   old.jumped = -100_000_000
-  expect((await measured(peer.port, { clock: old })).measurement.marks).toEqual(['time_uncertain'])
+  expect((await measured(peer.port, { clock: old })).measurement.marks).toContain('time_uncertain')
   const none = new HandClock() // A board without a clock starts in 1970.
   none.jumped = -1_790_000_000
   const { measurement } = await measured(peer.port, { clock: none })
-  expect(measurement).toMatchObject({ at: 946_684_800, mono: 1_000, marks: ['time_uncertain'] })
+  expect(measurement).toMatchObject({ at: 946_684_800, mono: 1_000 })
+  expect(measurement.marks).toContain('time_uncertain')
 })
 
 test('a stalled event loop is marked, so that it is not taken for latency', async () => {
