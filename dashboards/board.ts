@@ -1,7 +1,8 @@
 /** A board: rows of panels laid out from left to right, the variables, the policy events, and links to its neighbours. */
 import type * as sdk from '@grafana/grafana-foundation-sdk/dashboard'
 import type { PolicyEvent } from '../events/event.ts'
-import { builtIn, eventLayers, type Layer, type Narrowing, onsetLayer } from './annotations.ts'
+import { builtIn, eventLayers, type Layer, onsetLayer } from './annotations.ts'
+import type { Narrowing } from './event-queries.ts'
 import { type BoardName, uids } from './links.ts'
 import type { Panel, Plain } from './panel.ts'
 import { datasource, peyk, type Variable } from './variables.ts'

@@ -7,8 +7,17 @@ import { comparable } from '../../dashboards/annotations.ts'
 import { boards } from '../../dashboards/boards/boards.ts'
 import { settingsFrom } from '../../dashboards/render.ts'
 import { loadEvents } from '../../events/load.ts'
-import { prometheusPath, promtoolPath, type Running, run, scratch, startPrometheus } from '../servers/prometheus.ts'
-import { answered, resolved, type Values, type View } from './grafana.ts'
+import { inForce } from '../../events/when.ts'
+import {
+  instant,
+  prometheusPath,
+  promtoolPath,
+  type Running,
+  run,
+  scratch,
+  startPrometheus,
+} from '../servers/prometheus.ts'
+import { answered, filled, resolved, type Values, type View } from './grafana.ts'
 import { openMetrics, type Times } from './samples.ts'
 
 const missing =
@@ -92,4 +101,27 @@ describe.skipIf(missing !== '')(`boards against a real Prometheus${missing}`, ()
         }
       })
     })
+
+  test('a span of recurring hours is shaded in these hours only', async () => {
+    const id = 'ke-2024-11-07-telegram-exam-block'
+    const { event } = { event: events.find(one => one.id === id)! }
+    const [layer] = all[0]!.annotations.list.filter(
+      ({ name, target }) => name.includes('spans') && target?.expr.includes(id),
+    )
+    const query = filled(layer!.target!.expr, values.get(all[0]!.uid)!, view, 300)
+    for (const [time, shaded] of [
+      ['2024-11-11T05:00:00Z', true], // Monday, 08:00 in Nairobi
+      ['2024-11-11T09:00:00Z', false], // noon, between the exams
+      ['2024-11-09T05:00:00Z', false], // Saturday
+      ['2024-12-23T05:00:00Z', false], // a Monday after it all
+    ] as const) {
+      const at = Date.parse(time) / 1000
+      const series = await instant(prometheus.url, query, at)
+      expect(
+        series.some(({ metric }) => metric['event'] === id),
+        time,
+      ).toBe(shaded)
+      expect(inForce(event, at) === 'yes', time).toBe(shaded)
+    }
+  })
 })
