@@ -70,11 +70,12 @@ export const partsOf = (
     episodes.filter(({ kind }) => kind === 'reach'),
     WEEK_SECONDS,
   ).flatMap((span): Part[] => {
-    const recurring = recurrenceOf(within(span.onset, span.seen), tz)
+    const onset = splitOfReach(trials, span.alarm, true) ?? span.onset
+    const recurring = recurrenceOf(within(onset, span.seen), tz)
     if (!recurring) return joined(span.episodes, REFRACTORY_SECONDS).map(of => lasting(asn, of, trials, now))
-    const inside = within(span.onset, span.seen).filter(({ at }) => insideRecurrence(recurring, at))
+    const inside = within(onset, span.seen).filter(({ at }) => insideRecurrence(recurring, at))
     const open = now - span.seen < STALE_SECONDS
-    const { onset, seen } = span
+    const { seen } = span
     const tallies = reachTallies(asn, inside)
     return [{ kind: 'reach', asn, onset, seen, open, recurring, trials: inside, tallies, slower: 0 }]
   })

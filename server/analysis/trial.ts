@@ -34,21 +34,16 @@ const VOTES_OF_PREFIX = 2
  * always elect the same. Takes the trials of one bin in order of agent.
  */
 export const voters = (bin: readonly Trial[]): readonly Trial[] => {
-  let votes: Map<number, number> | undefined
-  let kept: Trial[] | undefined
+  const votes = new Map<number, number>()
+  let kept: Trial[] | null = null
   for (const [index, trial] of bin.entries()) {
-    const before = index > 0 ? bin[index - 1]! : undefined
-    let votes_ = 0
-    if (trial.prefix !== 0) {
-      votes ??= new Map()
-      votes_ = votes.get(trial.prefix) ?? 0
+    const of = trial.prefix === 0 ? 0 : (votes.get(trial.prefix) ?? 0)
+    if (of >= VOTES_OF_PREFIX || bin[index - 1]?.agent === trial.agent) {
+      kept ??= bin.slice(0, index)
+      continue
     }
-    const out = before?.agent === trial.agent || votes_ >= VOTES_OF_PREFIX
-    if (out) kept ??= bin.slice(0, index)
-    else {
-      kept?.push(trial)
-      if (trial.prefix !== 0) votes!.set(trial.prefix, votes_ + 1)
-    }
+    kept?.push(trial)
+    if (trial.prefix !== 0) votes.set(trial.prefix, of + 1)
   }
   return kept ?? bin
 }

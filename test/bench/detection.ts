@@ -1,0 +1,58 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Bench } from './bench.ts'
+import { arrivals, cost, liars } from './detection/hard.ts'
+import { pathsOf } from './detection/paths.ts'
+import { fixedThreshold, ooniCusum } from './detection/rivals.ts'
+import { cells, type Generator, quiet, recall, rivalry } from './detection/score.ts'
+import { seriesOf } from './detection/series.ts'
+
+/**
+ * The detector against simulated series (reference detection.md §5.4, §5.8, §6): false alarms, recall, delay and onset of
+ * each cell of the table, beside two rivals on the same trials; liars; late arrival; cost. All in virtual time. Every
+ * figure is of simulated series. `npm run bench -- detection 20` makes 20 runs of each cell in place of 100.
+ */
+
+const { scoring } = JSON.parse(readFileSync(join(import.meta.dirname, 'detection/seeds.json'), 'utf8')) as {
+  scoring: { lines: number; paths: number }
+}
+const generators: [string, Generator, number][] = [
+  ['lines', seriesOf, scoring.lines],
+  ['paths', pathsOf, scoring.paths],
+]
+/** Agents a network has, and quiet series-weeks counted for so many of a hundred runs. */
+const fleets: [number, number][] = [
+  [2, 400],
+  [3, 1_000],
+  [5, 1_000],
+  [10, 1_000],
+  [30, 200],
+  [100, 60],
+  [200, 28],
+]
+const TABLE = [3, 5, 10]
+
+export const bench: Bench = async figure => {
+  const runs = Number(process.argv[3] ?? 100)
+  for (const [name, generator, seed] of generators) {
+    const of = { simulated: name, detector: 'peyk' }
+    for (const [agents, weeks] of fleets) {
+      figure({ ...of, figure: 'false alarms', ...quiet(generator, seed, agents, Math.ceil((weeks * runs) / 400) * 4) })
+    }
+    for (const agents of TABLE) {
+      for (const cell of cells) figure({ ...of, figure: 'recall', ...recall(generator, seed, agents, cell, runs) })
+    }
+    for (const cell of cells) {
+      const rivals = { threshold: fixedThreshold(cell.kind), 'ooni cusum': ooniCusum }
+      for (const [detector, rival] of Object.entries(rivals)) {
+        const found = rivalry(generator, seed, 5, cell, Math.min(runs, 50), rival)
+        figure({ simulated: name, detector, figure: 'recall', ...found })
+      }
+    }
+  }
+  for (const found of liars(scoring.lines, Math.min(runs, 50)))
+    figure({ simulated: 'lines', detector: 'peyk', ...found })
+  for (const found of arrivals(scoring.lines, Math.min(runs, 20)))
+    figure({ simulated: 'lines', detector: 'peyk', ...found })
+  for await (const found of cost(scoring.lines)) figure({ simulated: 'lines', detector: 'peyk', ...found })
+}
