@@ -70,10 +70,13 @@ export const partsOf = (
     episodes.filter(({ kind }) => kind === 'reach'),
     WEEK_SECONDS,
   ).flatMap((span): Part[] => {
-    const onset = splitOfReach(trials, span.alarm, true) ?? span.onset
-    const recurring = recurrenceOf(within(onset, span.seen), tz)
+    const first = splitOfReach(trials, span.alarm, true) ?? span.onset
+    const recurring = recurrenceOf(within(first, span.seen), tz)
     if (!recurring) return joined(span.episodes, REFRACTORY_SECONDS).map(of => lasting(asn, of, trials, now))
-    const inside = within(onset, span.seen).filter(({ at }) => insideRecurrence(recurring, at))
+    // What failed at other hours before is not the beginning of what comes at these.
+    const hours = trials.filter(({ at }) => insideRecurrence(recurring, at))
+    const onset = splitOfReach(hours, span.alarm, true) ?? first
+    const inside = hours.filter(({ at }) => at >= onset && at <= span.seen)
     const open = now - span.seen < STALE_SECONDS
     const { seen } = span
     const tallies = reachTallies(asn, inside)
