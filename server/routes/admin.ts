@@ -1,6 +1,8 @@
 import { Type } from 'typebox'
 import { type Agent, type Agents, INVITE_SECONDS } from '../agents.ts'
 import type { App } from '../app.ts'
+import { outliersNow } from '../outliers.ts'
+import type { Store } from '../store/store.ts'
 
 const Role = Type.Enum(['vantage', 'control', 'operator'])
 const Standing = Type.Enum(['admitted', 'quarantined', 'revoked'])
@@ -25,8 +27,34 @@ const Change = Type.Object(
 )
 const Known = Type.Object({ thumbprint: Type.String(), role: Role, standing: Standing })
 
+const Outliers = Type.Object({
+  outliers: Type.Array(
+    Type.Object({
+      agent: Type.String({ description: 'Pseudonym on this network.' }),
+      asn: Type.Integer(),
+      share: Type.Number({ description: 'Share of its tries that failed.' }),
+      others: Type.Number({ description: 'Median of that share over the others of the network.' }),
+      reason: Type.String(),
+    }),
+  ),
+})
+
 /** What only the operator may do; commands on this machine do it over loopback with the token in PEYK_DATA. */
-export const adminRoutes = (app: App, { agents }: { agents: Agents }): void => {
+export const adminRoutes = (
+  app: App,
+  { agents, store, now }: { agents: Agents; store: Store; now: () => number },
+): void => {
+  app.get(
+    '/v1/admin/outliers',
+    {
+      config: { right: 'admin' },
+      schema: {
+        summary: 'Agents to look at, and why: quarantine is the operator’s choice',
+        response: { 200: Outliers },
+      },
+    },
+    async () => ({ outliers: await outliersNow(store, now()) }),
+  )
   app.post(
     '/v1/admin/invites',
     {
