@@ -24,6 +24,7 @@ test('every route and the right it needs: whoever adds one says here who may ask
     .map(({ method, url, right }) => `${right} ${method} ${url}`)
   expect(lines.toSorted()).toEqual([
     'admin GET /v1/admin/ledger',
+    'admin GET /v1/admin/outliers',
     'admin PATCH /v1/admin/agents/:thumbprint',
     'admin POST /v1/admin/invites',
     'admin POST /v1/admin/measurements',
