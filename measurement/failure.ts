@@ -61,6 +61,8 @@ export const failures = {
   mtproto_bad_nonce: network('An MTProto answer came that does not belong to our question.'),
   mtproto_malformed: network('Bytes came back that are not MTProto.'),
   mtproto_unknown_fingerprint: network('The MTProto answer offers none of the keys that the app has.'),
+  mtproto_forged: network('The key exchange shows that the answer was not made with the app’s key.'),
+  mtproto_exchange_refused: target('The data centre answered, and refused to begin a key exchange.'),
   websocket_malformed: network('Bytes came back that are not WebSocket.'),
   websocket_answer_unexpected: target('The WebSocket opened, but what came over it is not the app’s answer.'),
   quic_malformed: network('A datagram came back that is not QUIC, or not an answer to ours.'),

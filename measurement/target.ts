@@ -177,6 +177,13 @@ export const asks = {
         maxItems: 32,
         description: 'Fingerprints of the app’s RSA keys, as numbers in hex; empty where they are not known.',
       }),
+      exchange: Type.Optional(
+        Type.String({
+          pattern: '^[0-9a-f]{512}$',
+          description:
+            'Modulus of the app’s RSA key, hex: a key exchange is begun, whose answer proves who gave it. Not in HTTP.',
+        }),
+      ),
     },
     { additionalProperties: false },
   ),

@@ -5,6 +5,14 @@ import { anyAnswer, diagnosis, experimental, https, innocuousName, names, ordina
 /** RSA key of the production data centres (reference endpoints.md §1.3, recomputed from TDLib's PublicRsaKeySharedMain.cpp). */
 const PRODUCTION_KEY = 'd09d1d85de64fd85'
 
+/** Its modulus (same file); the exponent is 65537. */
+const PRODUCTION_MODULUS =
+  'e8bb3305c0b52c6cf2afdf7637313489e63e05268e5badb601af417786472e5f93b85438968e20e6729a301c0afc121bf7151f83' +
+  '4436f7fda680847a66bf64accec78ee21c0b316f0edafe2f41908da7bd1f4a5107638eeb67040ace472a14f90d9f7c2b7def9968' +
+  '8ba3073adb5750bb02964902a359fe745d8170e36876d4fd8a5d41b2a76cbff9a13267eb9580b2d06d10357448d20d9da2191cb5' +
+  'd8c93982961cdfdeda629e37f1fb09a0722027696032fe61ed663db7a37f6f263d370f69db53a0dc0a1748bdaaff6209d5645485' +
+  'e6e001d1953255757e4b8e42813347b11da6ab500fd0ace7e6dfa3736199ccaf9397ed0745a427dcfa6cd67bcb1acff3'
+
 const builtIn = 'tdlib/td:td/telegram/net/ConnectionCreator.cpp; telegramdesktop/tdesktop:mtproto_dc_options.cpp'
 const handedOut =
   'gotd/td:telegram/dcs/prod.go; mtcute:packages/convert/src/dcs.ts; pyrogram:pyrogram/session/internals/data_center.py'
@@ -66,6 +74,20 @@ const mtproto = (place: DataCentre, port: number, transport: 'intermediate' | 'o
   kind: 'mtproto',
   ask: { transport, dc: place.dc, keys: [PRODUCTION_KEY] },
 })
+
+/** The key exchange a phone makes once: who answers its second step owns Telegram's key. Rarely, and beside the verdict. */
+const exchange = (place: DataCentre): TargetOf<'mtproto'> => {
+  const target = mtproto(place, 443, 'obfuscated2')
+  return {
+    ...target,
+    ...diagnosis,
+    id: `telegram.${place.name}.${place.family}.443.exchange`,
+    spacing: 3600,
+    source: `${builtIn}; core.telegram.org/mtproto/auth_key`,
+    healthy: 'resPQ, then server_DH_params_ok that only the owner of the production key can encrypt.',
+    ask: { ...target.ask, exchange: PRODUCTION_MODULUS },
+  }
+}
 
 const live = (dc: number, host: string, family: Family, part = ''): TargetOf<'mtproto'> => ({
   ...mtproto({ dc, name: `dc${dc}${part}-${host.split(/[.:]/).at(-1)}`, host, family }, 443, 'obfuscated2'),
@@ -177,6 +199,7 @@ export const telegram: App = {
   targets: [
     ...dataCentres.flatMap(place => ports.map(port => mtproto(place, port, 'obfuscated2'))),
     ...v4.map(place => mtproto(place, 443, 'intermediate')),
+    ...v4.map(exchange),
     ...v4.flatMap(place => [post(place, 80), post(place, 443)]),
     ...Object.entries(others).flatMap(([dc, hosts]) => hosts.map(host => live(Number(dc), host, 'v4'))),
     ...media.map(mediaOnly),

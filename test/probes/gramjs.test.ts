@@ -1,22 +1,25 @@
+import { _serverKeys } from 'telegram/crypto/RSA.js'
 import { Logger, LogLevel } from 'telegram/extensions/Logger.js'
 import { PromisedNetSockets } from 'telegram/extensions/PromisedNetSockets.js'
+import { readBigIntFromBuffer } from 'telegram/Helpers.js'
 import { doAuthentication } from 'telegram/network/Authenticator.js'
 import { ConnectionTCPObfuscated } from 'telegram/network/connection/TCPObfuscated.js'
 import { MTProtoPlainSender } from 'telegram/network/MTProtoPlainSender.js'
 import { expect, test } from 'vitest'
 import { type Answers, dataCentre } from '../servers/mtproto.ts'
+import { exchangeKey } from '../servers/mtproto-exchange.ts'
 import { tcpPeer } from '../servers/tcp.ts'
 
 const REQ_DH_PARAMS = 0xd712e4be
 
 /** Messages an independent client (GramJS) sends to our data centre until it gives up or waits for more than resPQ. */
-const talk = async (answers: Answers): Promise<Buffer[]> => {
+const talk = async (answers: Answers, expected = 2): Promise<Buffer[]> => {
   const messages: Buffer[] = []
   const two = Promise.withResolvers<void>()
   await using peer = await tcpPeer(
     dataCentre(answers, message => {
       messages.push(Buffer.from(message))
-      if (messages.length === 2) two.resolve()
+      if (messages.length === expected) two.resolve()
     }),
   )
   const loggers = new Logger(LogLevel.NONE)
@@ -44,6 +47,16 @@ test('an independent client accepts the data centre these tests stand on: it goe
   expect(exchange!.subarray(24, 40).equals(nonce)).toBe(true)
   // 0x17ED48941A08F981 = 0x494C553B · 0x53911073, the published sample's pq.
   expect(exchange!.subarray(56, 72).toString('hex')).toBe('04494c553b0000000453911073000000')
+})
+
+test('it accepts the data centre’s key exchange too, under a key it was given, and finishes it', async () => {
+  const key = exchangeKey()
+  const signed = BigInt.asIntN(64, BigInt(`0x${key.fingerprint}`)).toString()
+  _serverKeys.set(signed, { n: readBigIntFromBuffer(key.modulus, false, false), e: 65537 })
+  const messages = await talk({ keys: [key.fingerprint], exchange: request => key.answer(request) }, 3)
+  // set_client_DH_params: it has decrypted and believed our answer.
+  expect(messages[2]?.readUInt32LE(20)).toBe(0xf5045f1f)
+  expect(await talk({ keys: [key.fingerprint], exchange: request => key.answer(request, 'guess') }, 3)).toHaveLength(2)
 })
 
 test('it does not accept another nonce, nor a key it does not know', async () => {

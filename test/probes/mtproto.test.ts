@@ -2,16 +2,25 @@ import { createDecipheriv } from 'node:crypto'
 import type { Socket } from 'node:net'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { obfuscation, parseResPq, requestPq } from '../../probes/mtproto.ts'
 import { Failed } from '../../probes/net/classify.ts'
+import { obfuscation, parseResPq, requestPq } from '../../probes/wire/mtproto.ts'
+import { factorize, fingerprintOf, ige, judgeExchange, temporaryKey } from '../../probes/wire/mtproto-exchange.ts'
 import { run } from '../probe-contract.ts'
 import { certificate, trust } from '../servers/certificates.ts'
 import { type Answers, dataCentre, resPq, serve } from '../servers/mtproto.ts'
+import { exchangeKey, type Flaw } from '../servers/mtproto-exchange.ts'
 import { loopbackTarget } from '../servers/target.ts'
 import { tcpPeer, tlsPeer } from '../servers/tcp.ts'
 import { webSocketPeer } from '../servers/websocket.ts'
 
 const KEY = 'd09d1d85de64fd85'
+/** tdlib/td:td/telegram/net/PublicRsaKeySharedMain.cpp. */
+const productionModulus =
+  'e8bb3305c0b52c6cf2afdf7637313489e63e05268e5badb601af417786472e5f93b85438968e20e6729a301c0afc121bf7151f83' +
+  '4436f7fda680847a66bf64accec78ee21c0b316f0edafe2f41908da7bd1f4a5107638eeb67040ace472a14f90d9f7c2b7def9968' +
+  '8ba3073adb5750bb02964902a359fe745d8170e36876d4fd8a5d41b2a76cbff9a13267eb9580b2d06d10357448d20d9da2191cb5' +
+  'd8c93982961cdfdeda629e37f1fb09a0722027696032fe61ed663db7a37f6f263d370f69db53a0dc0a1748bdaaff6209d5645485' +
+  'e6e001d1953255757e4b8e42813347b11da6ab500fd0ace7e6dfa3736199ccaf9397ed0745a427dcfa6cd67bcb1acff3'
 const transports = ['obfuscated2', 'intermediate'] as const
 
 const ask = async (answers: Answers, transport: (typeof transports)[number] = 'obfuscated2') => {
@@ -143,6 +152,55 @@ test.each<[string, Answers, string]>([
   expect(origin_proof).toBe('none')
 })
 
+const exchanging = async (flaw?: Flaw | 'other key' | 'silent', pq?: Buffer) => {
+  const key = exchangeKey()
+  const asked = flaw === 'other key' ? exchangeKey() : key
+  await using peer = await tcpPeer(
+    dataCentre({
+      keys: [asked.fingerprint],
+      ...(pq ? { pq } : {}),
+      ...(flaw === 'silent'
+        ? {}
+        : {
+            exchange: (request: Buffer) =>
+              flaw === 'error'
+                ? Buffer.from('6cfeffff', 'hex')
+                : key.answer(request, flaw === 'other key' ? 'guess' : flaw),
+          }),
+    }),
+  )
+  const ask = { transport: 'obfuscated2' as const, dc: 2, keys: [], exchange: asked.modulus.toString('hex') }
+  return await run(loopbackTarget('mtproto', peer.port, ask, { timeout: 1 }))
+}
+
+test('the second step of the key exchange proves the origin by the app’s key', async () => {
+  const { failure, origin_proof, steps } = await exchanging()
+  expect({ failure, origin_proof }).toEqual({ failure: null, origin_proof: 'key' })
+  expect(steps.map(({ operation }) => operation)).toEqual(['connect', 'protocol_handshake', 'protocol_handshake'])
+})
+
+test.each<[Flaw | 'other key' | 'silent', string]>([
+  ['guess', 'mtproto_forged'],
+  ['other key', 'mtproto_forged'],
+  ['nonce', 'mtproto_forged'],
+  ['short', 'mtproto_malformed'],
+  ['fail', 'mtproto_malformed'],
+  ['error', 'mtproto_exchange_refused'],
+  ['silent', 'generic_timeout_error'],
+])('a key exchange with the flaw “%s”: %s', async (flaw, failure) => {
+  const { steps, origin_proof } = await exchanging(flaw)
+  expect(steps[2]).toMatchObject({ operation: 'protocol_handshake', failure })
+  expect(origin_proof).toBe('none')
+})
+
+test('a number without two factors is a lie, found in bounded time', async () => {
+  // The largest prime below 2^63.
+  expect((await exchanging(undefined, Buffer.from('7fffffffffffffe7', 'hex'))).failure).toMatch(
+    /^(mtproto_malformed|generic_timeout_error)$/,
+  )
+  expect((await exchanging(undefined, Buffer.alloc(8))).failure).toBe('mtproto_malformed')
+})
+
 const hex = (text: string): Buffer => Buffer.from(text.replace(/\s/g, ''), 'hex')
 
 // Telegram's documentation, "Creating an authorization key: example" (mtproto/samples-auth_key), steps 1 and 2.
@@ -168,6 +226,32 @@ test('the request has the published sample’s layout, with the constructor clie
   expect(
     request.subarray(16).equals(hex('14 00 00 00 F1 8E 7E BE 3E 05 49 82 8C CA 27 E9 66 B3 01 A4 8F EC E2 FC')),
   ).toBe(true)
+})
+
+// The same documentation, steps 5 and 6: keys of the answer and the answer itself.
+const sampleServerNonce = hex('A5CF4D33F4A11EA877BA4AA573907330')
+const sampleNewNonce = hex('311C85DB234AA2640AFC4A76A735CF5B1F0FD68BD17FA181E1229AD867CC024D')
+
+test('the published sample’s numbers: factors, temporary key, decrypted answer', async () => {
+  expect(await factorize(0x17ed48941a08f981n)).toEqual([0x494c553bn, 0x53911073n])
+  const { key, iv } = temporaryKey(sampleNewNonce, sampleServerNonce)
+  expect(key.toString('hex')).toBe('f011280887c7bb01df0fc4e17830e0b91fbb8be4b2267cb985ae25f33b527253')
+  expect(iv.toString('hex')).toBe('3212d579ee35452ed23e0d0c92841aa7d31b2e9bdef2151e80d15860311c85db')
+  const clear = ige(
+    hex('28A92FE20173B347A8BB324B5FAB2667C9A8BBCE6468D5B509A4CBDDC186240AC912CF7006AF8926DE606A2E74C0493C'),
+    key,
+    iv,
+    'decrypt',
+  )
+  // 20 bytes of hash, then server_DH_inner_data with both nonces.
+  expect(clear.subarray(20).toString('hex').toUpperCase()).toBe(
+    'BA0D89B53E0549828CCA27E966B301A48FECE2FCA5CF4D33F4A11EA8',
+  )
+  expect(ige(clear, key, iv, 'encrypt').subarray(0, 16).toString('hex')).toBe('28a92fe20173b347a8bb324b5fab2667')
+})
+
+test('the fingerprint of Telegram’s production key is the one clients pin', () => {
+  expect(fingerprintOf(hex(productionModulus))).toBe(KEY)
 })
 
 test('the obfuscated header: original bytes to 56, tag and data centre under AES-CTR after', () => {
@@ -204,5 +288,23 @@ test('any bytes: resPQ or mtproto_malformed, no other throw', () => {
       }
     }),
     { numRuns: 2000 },
+  )
+})
+
+test('any answer to the exchange: a failure, no other throw', () => {
+  const nonces = { nonce: sampleNonce, serverNonce: sampleServerNonce, pq: Buffer.alloc(8), fingerprints: [] }
+  const head = Buffer.concat([Buffer.alloc(16), hex('5c020000 5c07e8d0'), sampleNonce, sampleServerNonce])
+  const bytes = fc.uint8Array({ maxLength: 700 }).map(array => Buffer.from(array))
+  fc.assert(
+    fc.property(
+      fc.oneof(
+        bytes,
+        bytes.map(tail => Buffer.concat([head, tail])),
+      ),
+      packet => {
+        expect(() => judgeExchange(packet, nonces, sampleNewNonce)).toThrow(Failed)
+      },
+    ),
+    { numRuns: 1000 },
   )
 })

@@ -25,7 +25,10 @@ export const certificate = (name: string, { issuer, hosts = [], ca = false, from
   )
   const signature = sign('sha256', tbs, issuer?.key ?? privateKey)
   const der = sequence(tbs, ecdsaSha256, tlv(0x03, Buffer.concat([Buffer.of(0), signature])))
-  const pem = `-----BEGIN CERTIFICATE-----\n${der.toString('base64').replace(/(.{64})/g, '$1\n')}\n-----END CERTIFICATE-----\n`
+  const pem = `-----BEGIN CERTIFICATE-----\n${der
+    .toString('base64')
+    .match(/.{1,64}/g)!
+    .join('\n')}\n-----END CERTIFICATE-----\n`
   const keyPem = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
   return { pem, der, key: privateKey, keyPem, name, sha256: createHash('sha256').update(der).digest('hex') }
 }

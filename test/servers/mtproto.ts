@@ -2,7 +2,16 @@ import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
 import type { Socket } from 'node:net'
 
 /** How the data centre answers `req_pq_multi`: with resPQ made of these, or with raw bytes instead of the packet. */
-export type Answers = { nonce?: Buffer; keys?: string[]; padding?: number; error?: number; raw?: Buffer }
+export type Answers = {
+  nonce?: Buffer
+  keys?: string[]
+  padding?: number
+  error?: number
+  raw?: Buffer
+  pq?: Buffer
+  /** The answer to `req_DH_params`; without it the exchange is met with silence. */
+  exchange?: (request: Buffer) => Buffer
+}
 
 type Seen = (message: Buffer) => void
 type Duplex = { onBytes(listener: (bytes: Buffer) => void): void; write(bytes: Buffer): void; destroy(): void }
@@ -48,12 +57,15 @@ export const serve = (duplex: Duplex, answers: Answers = {}, seen: Seen = () => 
       else if (packet.message.readUInt32LE(20) === REQ_PQ_MULTI) {
         const answer = answers.error === undefined ? resPq(packet.message, answers) : int32(answers.error)
         duplex.write(settled.seal(framed(answer, settled.abridged)))
+      } else if (answers.exchange && packet.message.readUInt32LE(20) === REQ_DH_PARAMS) {
+        duplex.write(settled.seal(framed(answers.exchange(packet.message), settled.abridged)))
       }
     }
   })
 }
 
 const REQ_PQ_MULTI = 0xbe7e8ef1
+const REQ_DH_PARAMS = 0xd712e4be
 
 const settle = (raw: Buffer): Settled | null => {
   if (raw.length < 4) return null
@@ -84,15 +96,26 @@ const takePacket = (clear: Buffer, abridged: boolean): { message: Buffer; rest: 
 }
 
 const framed = (packet: Buffer, abridged: boolean): Buffer =>
-  Buffer.concat([abridged ? Buffer.of(packet.length / 4) : uint32(packet.length), packet])
+  Buffer.concat([abridged ? abridgedLength(packet.length / 4) : uint32(packet.length), packet])
+
+const abridgedLength = (words: number): Buffer =>
+  words < 0x7f ? Buffer.of(words) : Buffer.of(0x7f, words & 255, words >> 8, 0)
+
+/** The published sample's pq. */
+const SAMPLE_PQ = Buffer.from('17ed48941a08f981', 'hex')
 
 /** resPQ, a bare message. */
-export const resPq = (request: Buffer, { nonce, keys = ['d09d1d85de64fd85'], padding = 0 }: Answers): Buffer => {
+export const resPq = (
+  request: Buffer,
+  { nonce, keys = ['d09d1d85de64fd85'], padding = 0, pq = SAMPLE_PQ }: Answers,
+): Buffer => {
   const body = Buffer.concat([
     Buffer.from('63241605', 'hex'),
     nonce ?? request.subarray(24, 40),
     randomBytes(16),
-    Buffer.from('0817ed48941a08f981000000', 'hex'),
+    Buffer.of(8),
+    pq,
+    Buffer.alloc(3),
     Buffer.from('15c4b51c', 'hex'),
     uint32(keys.length),
     ...keys.map(key => Buffer.from(key, 'hex').reverse()),
