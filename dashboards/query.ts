@@ -8,8 +8,6 @@ import type { Recording, recordings } from './recordings.ts'
 
 /** A PromQL expression and, for the compiler only, the labels of what it returns. */
 export type Query<L extends string> = { readonly promql: string; readonly labels?: (label: L) => void }
-/** Labels of a query. */
-export type Labels<Q> = Q extends Query<infer L> ? L : never
 
 /** What the components beside Peyk export and our boards and alerts read. */
 const foreign = {

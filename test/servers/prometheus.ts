@@ -102,7 +102,6 @@ export async function startAlertmanager(folder: string, configFile: string): Pro
 }
 
 export type Series = { metric: Record<string, string>; value?: [number, string]; values?: [number, string][] }
-export type Answer = { series: Series[]; warnings: string[] }
 
 /** One call of Prometheus' API; rejects with its words where it refuses. */
 export async function ask(url: string, path: string, params: Record<string, string | number>): Promise<unknown> {
