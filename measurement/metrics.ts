@@ -328,9 +328,9 @@ export const metrics = {
   peyk_event_loop_delay_seconds: {
     type: 'gauge',
     help: 'Event loop delay since the last scrape.',
-    labels: ['quantile'],
+    labels: ['percentile'],
     cap: 3,
-    values: { quantile: ['0.5', '0.99', '1'] },
+    values: { percentile: ['50', '99', '100'] },
     on: 'server',
   },
   peyk_asn_database_timestamp_seconds: {

@@ -105,9 +105,9 @@ export class Exporter implements Meter {
     for (const [name, samples] of Object.entries(await this.#state())) {
       this.#replace(name as GaugeName, (samples ?? []) as readonly Sample<GaugeName>[])
     }
-    for (const quantile of ['0.5', '0.99', '1'] as const) {
-      const nanoseconds = quantile === '1' ? this.#loop.max : this.#loop.percentile(Number(quantile) * 100)
-      this.set('peyk_event_loop_delay_seconds', { quantile }, nanoseconds / 1e9)
+    for (const percentile of ['50', '99', '100'] as const) {
+      const nanoseconds = percentile === '100' ? this.#loop.max : this.#loop.percentile(Number(percentile))
+      this.set('peyk_event_loop_delay_seconds', { percentile }, nanoseconds / 1e9)
     }
     this.#loop.reset()
     this.#gauges.get('peyk_series_folded')?.reset()

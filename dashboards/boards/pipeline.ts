@@ -92,7 +92,7 @@ const ingest = [
     width: 8,
     colour: 'delay',
     min: 0,
-    targets: [target(max(gauge('peyk_event_loop_delay_seconds'), ['quantile']), ['quantile'])],
+    targets: [target(max(gauge('peyk_event_loop_delay_seconds'), ['percentile']), ['percentile'], 'p')],
   }),
   table({
     id: 20,

@@ -2,6 +2,7 @@
  * The whole way: the real server over a small world, scraped by a real Prometheus and pushing rollups to it. Every board's
  * queries answer, and what they answer is what /v1 says of the same cells.
  */
+import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { stringify } from 'yaml'
@@ -22,6 +23,7 @@ import {
   freePort,
   instant,
   prometheusPath,
+  promtoolPath,
   type Running,
   ranged,
   scratch,
@@ -145,6 +147,13 @@ describe.skipIf(missing !== '')(`boards fed by the real server${missing}`, () =>
     }
     expect(windows).toBeGreaterThan(100)
     console.log(`${windows} windows agree`)
+  })
+
+  test.skipIf(promtoolPath === null)('promtool has nothing to say about /metrics', async () => {
+    const text = await (await fetch(server.metricsUrl)).text()
+    const { status, stdout, stderr } = spawnSync(promtoolPath!, ['check', 'metrics'], { input: text, encoding: 'utf8' })
+    expect(stdout + stderr).toBe('')
+    expect(status).toBe(0)
   })
 
   test('open degradations are those of the API', async () => {

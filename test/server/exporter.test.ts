@@ -116,7 +116,7 @@ test('present state that is gone is gone from the next scrape; counters stay', a
   expect(after).not.toMatch(/^peyk_asn_database/m)
   expect(after).not.toContain('peyk_verdict{')
   expect(after).toContain('peyk_late_total{app="telegram"} 2')
-  expect(after).toMatch(/peyk_event_loop_delay_seconds\{quantile="0.99"\} \d/)
+  expect(after).toMatch(/peyk_event_loop_delay_seconds\{percentile="99"\} \d/)
   await page.close()
 })
 
