@@ -1,6 +1,9 @@
 /** Median; NaN of nothing. */
 export const median = (values: readonly number[]): number => {
-  const sorted = values.toSorted((a, b) => a - b)
+  // The commonest lengths, millions of times in a rebuilt week; then a sort that needs no comparison of ours.
+  if (values.length === 1) return values[0]!
+  if (values.length === 2) return (values[0]! + values[1]!) / 2
+  const sorted = Float64Array.from(values).sort()
   const middle = sorted.length >> 1
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2
 }

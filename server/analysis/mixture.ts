@@ -59,7 +59,8 @@ export const take = (mixture: Mixture, rule: MixtureRule, at: number, votes: rea
   let failed = 0
   for (const vote of votes) failed += vote.failed
   let best = 0
-  for (const [j, of] of mixture.sums.entries()) {
+  for (let j = 0; j < mixture.sums.length; j++) {
+    const of = mixture.sums[j]!
     const q = rule.alternatives[j]!
     const next = q < normal + LEAST_GAP ? 0 : Math.max(0, of.sum + weight * llr(failed, votes.length, q, normal))
     if (of.sum === 0) of.onset = at

@@ -45,11 +45,11 @@ const SLOW: MixtureRule = { alternatives: [0.2, 0.5, 0.9], floor: 0.03 }
 /** A slow trial: half slower than usual, and than its agent ever is. */
 const SLOW_TRIAL = { least: Math.log(1.5), deviations: 2.5 } as const
 /** Branch A: robust z clipped at 4, less 1.5, above 12, and the newest hour slower by a third. */
-const LEVEL = { clip: 4, less: 1.5, above: 14, bins: 4, least: Math.log(1.35), floor: 0.05 } as const
+const LEVEL = { clip: 4, less: 1.5, above: 15, bins: 4, least: Math.log(1.35), floor: 0.05 } as const
 /** Little and long: eight hours slower by a seventh. */
-const DRIFT = { clip: 3, less: 1, above: 32, bins: 32, least: Math.log(1.15) } as const
+const DRIFT = { clip: 3, less: 1, above: 34, bins: 32, least: Math.log(1.17) } as const
 /** One agent's own moves. */
-const OWN = { clip: 2.5, less: 0.75, above: 10, cap: 14, floor: 0.1, elevated: 2 } as const
+const OWN = { clip: 2.5, less: 0.75, above: 11, cap: 15, floor: 0.1, elevated: 2 } as const
 /** Agents that rise within so many seconds of each other do so together. */
 const TOGETHER_SECONDS = 3_600
 /** Agents nobody heard of for so long are forgotten. */
@@ -147,13 +147,12 @@ const climb = (of: { sum: number; onset: number }, at: number, by: number): void
 
 /** Since when agents are slower, where the trials so far show that they are; else null. */
 export const shifted = (shift: Shift, at: number): { onset: number; by: string } | null => {
-  const newest = median(shift.recent.slice(-LEVEL.bins))
-  if (shift.rise.sum > LEVEL.above && newest > LEVEL.least && risen(shift, at, OWN.elevated)) {
+  const newest = () => median(shift.recent.slice(-LEVEL.bins))
+  if (shift.rise.sum > LEVEL.above && newest() > LEVEL.least && risen(shift, at, OWN.elevated)) {
     return { onset: shift.rise.onset, by: 'level' }
   }
   if (shift.slow.agents.size > 1) {
-    const best = shift.slow.sums.reduce((a, b) => Math.max(a, b.sum), 0)
-    if (best > ALARM_AT && isBroad(breadthOf(shift.slow, SLOW, at))) return { onset: onsetOf(shift.slow), by: 'share' }
+    if (shift.slow.sums.some(({ sum }) => sum > ALARM_AT) && isBroad(breadthOf(shift.slow, SLOW, at))) return { onset: onsetOf(shift.slow), by: 'share' }
   }
   if (
     shift.drift.sum > DRIFT.above &&
@@ -193,6 +192,9 @@ const risenLong = (shift: Shift, at: number): boolean => {
 
 const togetherSince = (shift: Shift, at: number): number | null => {
   const since: number[] = []
+  for (const { up, from } of shift.agents.values()) if (up > OWN.above) since.push(from)
+  if (since.length < BREADTH.agents) return null
+  since.length = 0
   let of = 0
   for (const { up, from } of active(shift, at)) {
     of++
