@@ -25,8 +25,16 @@ export type Fault = { file: string; line: number; reason: string }
 type Progress = (file: string, read: number, size: number, tally: Tally) => void
 
 const BATCH = 1_000
-/** Rows are spread over so many files by their report, so that one at a time fits in memory. */
-const PARTS = 64
+/** Rows are spread over files by their report, so that one file at a time fits in memory: some 4 MB of rows each. */
+const PART_BYTES = { packed: 150_000, plain: 4_000_000 }
+/** Open at the same time; also where 1,024 is the limit. */
+const LEAST_PARTS = 16
+const MOST_PARTS = 512
+
+const partsFor = (file: string): number => {
+  const each = file.endsWith('.gz') ? PART_BYTES.packed : PART_BYTES.plain
+  return Math.min(MOST_PARTS, Math.max(LEAST_PARTS, Math.ceil(statSync(file).size / each)))
+}
 
 /**
  * Read OONI files (raw JSONL or observation CSV, plain or .gz) into the sink. Streaming: memory does not grow with the
@@ -104,10 +112,12 @@ const readJsonl = async (source: Readable, file: string, tally: Tally, take: (re
 const readCsv = async (source: Readable, file: string, tally: Tally, take: (report: OoniReport) => Promise<void>) => {
   const folder = mkdtempSync(join(tmpdir(), 'peyk-import-'))
   try {
-    const parts = Array.from({ length: PARTS }, (_, at) => createWriteStream(join(folder, `${at}`), { mode: 0o600 }))
+    const parts = Array.from({ length: partsFor(file) }, (_, at) =>
+      createWriteStream(join(folder, `${at}`), { mode: 0o600 }),
+    )
     await spread(source, file, tally, parts)
     for (const part of parts) await new Promise<void>(resolve => part.end(resolve))
-    for (let at = 0; at < PARTS; at++) {
+    for (const at of parts.keys()) {
       const groups = new Map<string, Map<string, Row>>()
       for await (const text of createInterface({ input: createReadStream(join(folder, `${at}`)) })) {
         const row = JSON.parse(text) as string[]
@@ -152,7 +162,7 @@ const spread = async (source: Readable, file: string, tally: Tally, parts: NodeJ
       tally.faults.push({ file, line: info.lines, reason: fault })
       continue
     }
-    const part = parts[hash(record.report_id) % PARTS]!
+    const part = parts[hash(record.report_id) % parts.length]!
     if (!part.write(`${JSON.stringify(columns.map(column => record[column]))}\n`)) {
       await new Promise(resolve => part.once('drain', resolve))
     }
