@@ -23,11 +23,14 @@ test('every route and the right it needs: whoever adds one says here who may ask
     .filter(({ method }) => method !== 'HEAD')
     .map(({ method, url, right }) => `${right} ${method} ${url}`)
   expect(lines.toSorted()).toEqual([
+    'admin GET /v1/admin/agents',
     'admin GET /v1/admin/ledger',
     'admin PATCH /v1/admin/agents/:thumbprint',
     'admin POST /v1/admin/invites',
     'admin POST /v1/admin/measurements',
     'admin POST /v1/admin/settle',
+    'admin POST /v1/admin/spool',
+    'admin PUT /v1/admin/agents/:thumbprint',
     'agent POST /v1/reports',
     'anyone GET /',
     'anyone GET /finding/:id',
@@ -42,6 +45,7 @@ test('every route and the right it needs: whoever adds one says here who may ask
     'anyone GET /v1/ledger',
     'anyone GET /v1/measurements',
     'anyone GET /v1/nonce',
+    'anyone GET /v1/operator',
     'anyone GET /v1/reachability',
     'anyone GET /v1/series',
     'key POST /v1/agents',
