@@ -56,6 +56,7 @@ export const BatchReceipt = Type.Union([
     { additionalProperties: false },
   ),
 ])
+export type BatchReceipt = Static<typeof BatchReceipt>
 
 /** A wish of the server: measure these targets now, within consent, budget and spacing. */
 export const Request = Type.Object(

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { Compile } from 'typebox/compile'
 import { outcome, RULE_VERSION } from '../measurement/judge/outcome.ts'
 import type { Measurement, Stored } from '../measurement/measurement.ts'
-import { type Batch, type Receipt, Report, type Request } from '../measurement/report.ts'
+import { type Batch, type BatchReceipt, type Receipt, Report, type Request } from '../measurement/report.ts'
 import type { Agent, Agents } from './agents.ts'
 import { openBatch, Refusal } from './batch.ts'
 import type { Commit } from './commit.ts'
@@ -22,6 +22,9 @@ const FRESH_SECONDS = 3_600
 /** Batches remembered as stored, so that one sent again after a lost receipt costs nothing. */
 const MOST_REMEMBERED = 50_000
 
+/** ISO 3166 user-assigned code, used where no country is known. */
+const NOWHERE = 'ZZ'
+
 export type AcceptParts = {
   agents: Agents
   commit: Commit
@@ -32,6 +35,8 @@ export type AcceptParts = {
   /** Seconds measurements are kept, or null for good. */
   retention: number | null
   catalogueVersion: () => number
+  /** The lines of a sealed batch; throws a Refusal. */
+  unseal: (jwe: string) => Promise<string>
   /** Told of the windows that durable rows fell into. */
   touched: (touched: Touched) => void
   /** Targets this agent is asked to measure now. */
@@ -40,6 +45,9 @@ export type AcceptParts = {
 
 /** Who sends, as rows say it. The address it came from is gone by here. */
 type Origin = { thumbprint: string; agent: Agent; seen_country: string; seen_asn: number; prefix_token: number }
+
+/** A report, or what was carried by hand: `sent` and `ledger` are then null, since no clock says when it left. */
+type Delivered = { sent: Report['sent'] | null; ledger: Report['ledger'] | null; batches: readonly Batch[] }
 
 type Opened = { batch: Batch; digest: string; outcome: 'known' | Stored[] | Refusal }
 
@@ -63,10 +71,17 @@ export class Accept {
     this.#ledger = new Ledger(parts.secrets.derive('ledger'), parts.meter)
   }
 
-  /** `body` is JSON, unpacked; `address` is the connection's and goes no further than this call. */
-  async report(identity: Identity & { agent: Agent }, body: Buffer, address: string): Promise<Receipt> {
-    const { locate, commit, meter, now } = this.#parts
-    const arrived = now()
+  /**
+   * `body` is JSON, unpacked; `address` is the connection's and goes no further than this call. `room` is told of the
+   * bytes that sealed batches unpack to, and throws where there is none.
+   */
+  async report(
+    identity: Identity & { agent: Agent },
+    body: Buffer,
+    address: string,
+    room: (bytes: number) => void,
+  ): Promise<Receipt> {
+    const { locate, now } = this.#parts
     const report = readBody(validReport, body)
     const origin: Origin = {
       thumbprint: identity.thumbprint,
@@ -75,13 +90,34 @@ export class Accept {
       seen_asn: locate.asn(address),
       prefix_token: this.#prefixes.token(address),
     }
-    const opened = report.batches.map(batch => this.#open(batch, report, origin, arrived))
+    return {
+      receipts: await this.#take(report, origin, room),
+      catalogue: this.#parts.catalogueVersion(),
+      now: now(),
+      requests: this.#parts.requests({ thumbprint: identity.thumbprint, role: identity.agent.role }),
+    }
+  }
+
+  /** Batches of one agent's exported spool, carried here by hand: who carries them says nothing of where it is. */
+  carried(thumbprint: string, agent: Agent, batches: readonly Batch[]): Promise<BatchReceipt[]> {
+    const origin: Origin = { thumbprint, agent, seen_country: NOWHERE, seen_asn: 0, prefix_token: 0 }
+    return this.#take({ sent: null, ledger: null, batches }, origin, () => undefined)
+  }
+
+  /** Opens, stores, receipts; the one way in. */
+  async #take(report: Delivered, origin: Origin, room: (bytes: number) => void): Promise<BatchReceipt[]> {
+    const { commit, meter, now } = this.#parts
+    const { thumbprint } = origin
+    const arrived = now()
+    const opened: Opened[] = []
+    // One after the other: what is unsealed of one report does not all stand in memory as text.
+    for (const batch of report.batches) opened.push(await this.#open(batch, report.sent, origin, arrived, room))
     const rows = opened.flatMap(({ outcome }) => (Array.isArray(outcome) ? outcome : []))
     await commit.add({
       measurements_raw: rows.map(row => toRow(row) as { at: string }),
-      deliveries: this.#ledger.deliveries(identity.thumbprint, report.ledger, rows),
+      deliveries: this.#ledger.deliveries(thumbprint, report.ledger ?? { measured: 0, dropped: 0 }, rows),
     })
-    this.#ledger.count(identity.thumbprint, report.ledger, rows.length)
+    this.#ledger.count(thumbprint, report.ledger, rows.length)
     for (const { outcome, digest } of opened) {
       if (Array.isArray(outcome)) this.#remember(digest)
       meter.count('peyk_batches_total', {
@@ -91,17 +127,18 @@ export class Accept {
     this.#count(rows)
     const touched = touchedBy(rows)
     if (touched.size) this.#parts.touched(touched)
-    return {
-      receipts: opened.map(({ batch: { id }, outcome }) =>
-        outcome instanceof Refusal ? { id, outcome: 'refused', reason: outcome.message } : { id, outcome: 'stored' },
-      ),
-      catalogue: this.#parts.catalogueVersion(),
-      now: now(),
-      requests: this.#parts.requests({ thumbprint: identity.thumbprint, role: identity.agent.role }),
-    }
+    return opened.map(({ batch: { id }, outcome }) =>
+      outcome instanceof Refusal ? { id, outcome: 'refused', reason: outcome.message } : { id, outcome: 'stored' },
+    )
   }
 
-  #open(batch: Batch, report: Report, origin: Origin, arrived: number): Opened {
+  async #open(
+    batch: Batch,
+    sent: Report['sent'] | null,
+    origin: Origin,
+    arrived: number,
+    room: (bytes: number) => void,
+  ): Promise<Opened> {
     // Of the bytes too: an agent that reuses an id for other measurements must not lose them.
     const digest = createHash('sha256')
       .update(`${origin.thumbprint} ${batch.id} `)
@@ -117,7 +154,9 @@ export class Accept {
         pseudonyms.set(asn, known)
         return known
       }
-      const found = openBatch(batch, found => place(found, report.sent, arrived, this.#parts.retention))
+      const text = batch.encoding === 'jwe' ? await this.#parts.unseal(batch.bytes) : batch.bytes
+      if (batch.encoding === 'jwe') room(text.length)
+      const found = openBatch(batch, text, found => place(found, sent, arrived, this.#parts.retention))
       return {
         batch,
         digest,

@@ -39,6 +39,10 @@ export class Agents {
     return this.#agents.get(thumbprint)
   }
 
+  all(): IterableIterator<[string, Agent]> {
+    return this.#agents.all()
+  }
+
   /** Whether its rows count for nothing, for now. */
   quarantined(agent: Agent): boolean {
     const young = agent.entry === 'open' && this.#now() - agent.enrolled < OPEN_ENROLMENT_AGEING_SECONDS
@@ -50,6 +54,12 @@ export class Agents {
     const known = this.#agents.get(thumbprint)
     if (known?.role === role && known.standing === 'admitted') return
     await this.#put(thumbprint, { role, standing: 'admitted', enrolled: this.#now(), entry: 'granted' })
+  }
+
+  /** Vouch for a key, known or not: it may report, and its rows count from now on. */
+  async approve(thumbprint: string): Promise<Agent> {
+    const { role = 'vantage', enrolled = this.#now() } = this.#agents.get(thumbprint) ?? {}
+    return await this.#put(thumbprint, { role, standing: 'admitted', enrolled, entry: 'granted' })
   }
 
   /** Change role or standing of a known agent. */

@@ -29,7 +29,9 @@ import { agentRoutes } from './routes/agents.ts'
 import { catalogueRoutes, type SignedCatalogue } from './routes/catalogue.ts'
 import { healthRoutes } from './routes/health.ts'
 import { ledgerRoutes } from './routes/ledger.ts'
+import { operatorRoutes } from './routes/operator.ts'
 import { reportRoutes } from './routes/reports.ts'
+import { spoolRoutes } from './routes/spool.ts'
 import type { Secrets } from './secrets.ts'
 import type { Store } from './store/store.ts'
 
@@ -70,6 +72,7 @@ export type AppParts = {
   log: Logger
   now: () => number
   catalogue: () => SignedCatalogue
+  operatorDocument: () => Promise<string>
   /** Routes of other parts: the answers, the page. Each names its right. */
   routes?: ((app: App) => void | Promise<void>) | undefined
 }
@@ -156,7 +159,9 @@ export const buildServer = async (parts: AppParts) => {
 
   healthRoutes(app, parts)
   catalogueRoutes(app, parts)
+  operatorRoutes(app, parts)
   adminRoutes(app, parts)
+  spoolRoutes(app, parts)
   ledgerRoutes(app, parts)
   await app.register(async signed => {
     // Bodies are compared with their proofs as they were sent, so here they stay bytes.

@@ -18,11 +18,8 @@ const MOST_MONTHS = 14
 
 const valid = Compile(Measurement)
 
-/** What turns a batch's bytes into lines of JSON. Sealed ones (`jwe`) are refused until the server holds a sealing key. */
-const lines = (batch: Batch): string[] => {
-  if (batch.encoding !== 'ndjson')
-    throw new Refusal(`/encoding must be ndjson: this server cannot open ${batch.encoding}`)
-  const found = batch.bytes.split('\n')
+const linesOf = (text: string): string[] => {
+  const found = text.split('\n')
   if (found.at(-1) === '') found.pop()
   if (found.length === 0) throw new Refusal('/bytes must hold at least one measurement')
   if (found.length > MAX_BATCH_MEASUREMENTS) {
@@ -43,7 +40,7 @@ const parse = (line: string): unknown => {
 const holdsAddress = (text: string): boolean => /\d{1,3}(\.\d{1,3}){3}/.test(text)
 
 /** Whether a measurement agrees with the catalogue, with its own steps and with its batch; else what is wrong. */
-const disagreement = (found: Measurement, batch: Batch): string | null => {
+const disagreement = (found: Measurement, batch: Pick<Batch, 'first' | 'last'>): string | null => {
   const known = findTarget(found.target)
   if (!known) return '/target must be in the catalogue'
   if (known.app !== found.app) return `/app must be ${known.app}, the target's`
@@ -63,12 +60,16 @@ const disagreement = (found: Measurement, batch: Batch): string | null => {
 const monthOf = (at: number): number => new Date(at * 1000).getUTCFullYear() * 12 + new Date(at * 1000).getUTCMonth()
 
 /**
- * The measurements of a batch, every one valid, or a Refusal that names line and field. `place` may throw a Refusal
- * too; its result stands beside each measurement.
+ * The measurements of a batch, every one valid, or a Refusal that names line and field. `text` is what the batch holds,
+ * once unsealed. `place` may throw a Refusal too; its result stands beside each measurement.
  */
-export const openBatch = <T>(batch: Batch, place: (found: Measurement) => T): { found: Measurement; placed: T }[] => {
+export const openBatch = <T>(
+  batch: Omit<Batch, 'bytes' | 'encoding'>,
+  text: string,
+  place: (found: Measurement) => T,
+): { found: Measurement; placed: T }[] => {
   const months = new Set<number>()
-  return lines(batch).map((line, at) => {
+  return linesOf(text).map((line, at) => {
     try {
       const found = parse(line)
       if (!valid.Check(found)) {

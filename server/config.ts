@@ -52,6 +52,14 @@ const url = (value: string): URL => {
   return parsed && /^https?:$/.test(parsed.protocol) ? parsed : fail('must be an http:// or https:// URL')
 }
 
+const address = (value: string): string => {
+  const parsed = URL.canParse(value) ? new URL(value) : null
+  const local = parsed?.protocol === 'http:' && /^(127\.|localhost$|\[::1\]$)/.test(parsed.hostname)
+  return parsed && (parsed.protocol === 'https:' || local) && !parsed.username && !parsed.search && !parsed.hash
+    ? parsed.href
+    : fail('must be https:// addresses without user, query and fragment, separated by commas')
+}
+
 const network = (value: string): string => {
   const [address = '', bits = ''] = value.split('/')
   const most = isIP(address) === 4 ? 32 : 128
@@ -88,6 +96,11 @@ export const settings = {
     default: 'invite',
     text: 'invite: an agent needs a one-time code. open: anybody’s is admitted, without a vote for its first 14 days.',
     parse: oneOf('invite', 'open'),
+  },
+  PEYK_ADDRESSES: {
+    default: '',
+    text: 'https:// addresses at which agents reach this server, best first; signed by the operator’s key, and in every invite. Unset: this machine only.',
+    parse: list(address),
   },
   PEYK_MIN_AGENTS: {
     default: '3',

@@ -40,7 +40,9 @@ export class Ledger {
   }
 
   /** Count on /metrics what this report adds; nothing of an agent's past before this process knew it. */
-  count(thumbprint: string, now: Counts, delivered: number): void {
+  count(thumbprint: string, said: Counts | null, delivered: number): void {
+    // A spool carried by hand says nothing of what its agent has measured since.
+    const now = said ?? this.#last.get(thumbprint) ?? { measured: 0, dropped: 0 }
     const before = this.#last.get(thumbprint) ?? now
     const add = (entry: 'measured' | 'delivered' | 'dropped', by: number) => {
       if (by > 0) this.#meter.count('peyk_ledger_measurements_total', { entry }, by)
@@ -48,7 +50,7 @@ export class Ledger {
     add('measured', now.measured - before.measured)
     add('dropped', now.dropped - before.dropped)
     add('delivered', delivered)
-    this.#last.set(thumbprint, now)
+    if (said) this.#last.set(thumbprint, now)
     if (this.#last.size > MOST_REMEMBERED) this.#last.delete(this.#last.keys().next().value!)
   }
 }

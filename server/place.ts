@@ -22,10 +22,16 @@ const uncertain = (found: Measurement, offset: number): Placed => ({
 /**
  * Place a measurement in true time (DESIGN §4, two clocks): by the monotonic clock where it was measured in the boot
  * that reports; otherwise by the agent's wall clock, corrected by what that is off now, and marked `time_uncertain`.
+ * `sent` is null where a file was carried here by hand, since nobody knows how long that took: the agent's wall clock is then taken as it is.
  * `arrived` is the server's clock, `retention` seconds or null. Refused is only what cannot lie where it says.
  */
-export const place = (found: Measurement, sent: Report['sent'], arrived: number, retention: number | null): Placed => {
-  const placed = found.boot === sent.boot ? byMono(found, sent, arrived) : byWall(found, sent, arrived)
+export const place = (
+  found: Measurement,
+  sent: Report['sent'] | null,
+  arrived: number,
+  retention: number | null,
+): Placed => {
+  const placed = sent === null ? uncertain(found, 0) : byClocks(found, sent, arrived)
   const at = found.at + placed.offset
   if (at > arrived + MOST_AHEAD_SECONDS) {
     throw new Refusal(`/at must not lie more than ${MOST_AHEAD_SECONDS} s in the future: set the clock of this device`)
@@ -35,6 +41,9 @@ export const place = (found: Measurement, sent: Report['sent'], arrived: number,
   }
   return placed
 }
+
+const byClocks = (found: Measurement, sent: Report['sent'], arrived: number): Placed =>
+  found.boot === sent.boot ? byMono(found, sent, arrived) : byWall(found, sent, arrived)
 
 const byMono = (found: Measurement, sent: Report['sent'], arrived: number): Placed => {
   const age = sent.mono - found.mono

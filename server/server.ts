@@ -18,6 +18,7 @@ import type { Touched } from './rollup.ts'
 import type { SignedCatalogue } from './routes/catalogue.ts'
 import { warningsOf } from './routes/health.ts'
 import { serveMetrics } from './scrape.ts'
+import { type OperatorKey, openSealing } from './sealing.ts'
 import { readSecrets } from './secrets.ts'
 import type { Store } from './store/store.ts'
 
@@ -44,7 +45,15 @@ export type ServerParts = {
 /** What answers may use of the server. */
 type Shared = { config: Config; store: Store; facts: Facts; locate: Locate; meter: Meter; log: Logger }
 
-export type Server = { url: string; metricsUrl: string; routes: RouteLine[]; shared: Shared; close(): Promise<void> }
+export type Server = {
+  url: string
+  metricsUrl: string
+  /** What agents pin, to seal what they keep to this server. */
+  operatorKey: OperatorKey
+  routes: RouteLine[]
+  shared: Shared
+  close(): Promise<void>
+}
 
 /** Open connections get this long to finish at the end. */
 const GRACE_MS = 10_000
@@ -55,6 +64,7 @@ export const startServer = async (config: Config, parts: ServerParts): Promise<S
   const { store, catalogue, now = () => Date.now() / 1000 } = parts
   const log = createLog(config.PEYK_LOG, parts.logTo)
   const secrets = readSecrets(config.PEYK_DATA)
+  const sealing = openSealing(config.PEYK_DATA, now)
   const locate = await openLocate(config.PEYK_DATA, config.PEYK_ASN_DB)
   const facts = await Facts.open(store)
   const agents = new Agents(facts, now)
@@ -80,13 +90,18 @@ export const startServer = async (config: Config, parts: ServerParts): Promise<S
     now,
     retention: config.PEYK_RETENTION,
     catalogueVersion: () => catalogue().version,
+    unseal: jwe => sealing.unseal(jwe),
     touched: parts.touched ?? (() => undefined),
     requests: parts.requests ?? (() => []),
   })
   const nonces = new Nonces(secrets.derive('nonce'), now)
   const shared: Shared = { config, store, facts, locate, meter: exporter, log }
+  // Unset, this server is for the agents of its own machine.
+  const addresses = () =>
+    config.PEYK_ADDRESSES.length ? config.PEYK_ADDRESSES : [`http://127.0.0.1:${portOf(app.server.address())}/`]
   const { app, routes } = await buildServer({
     ...{ config, secrets, store, agents, nonces, accept, locate, meter: exporter, log, now, catalogue },
+    operatorDocument: () => sealing.document(addresses()),
     routes: app => parts.routes?.(app, shared),
   })
   const metricsPage = await serveMetrics(exporter, config.PEYK_METRICS_HOST, config.PEYK_METRICS_PORT, error =>
@@ -110,7 +125,10 @@ export const startServer = async (config: Config, parts: ServerParts): Promise<S
     return cannotListen('PEYK_PORT')(error as NodeJS.ErrnoException)
   }
   for (const warning of warningsOf(locate, now())) log.warn(warning)
-  return { url: urlOf(app.server.address() as AddressInfo), metricsUrl: metricsPage.url, routes, shared, close }
+  return {
+    ...{ url: urlOf(app.server.address() as AddressInfo), metricsUrl: metricsPage.url },
+    ...{ operatorKey: sealing.operatorKey, routes, shared, close },
+  }
 }
 
 const cannotListen =
@@ -122,6 +140,8 @@ const cannotListen =
         : `${setting}, ${setting.replace('PORT', 'HOST')}: cannot listen there (${error.code}).`,
     )
   }
+
+const portOf = (address: unknown): number => (address as AddressInfo).port
 
 const urlOf = ({ address, family, port }: AddressInfo): string =>
   `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`

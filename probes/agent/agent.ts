@@ -64,17 +64,20 @@ const openParts = async ({ config, clock = systemClock, log = toStderr, ...optio
   const keeper = await openCatalogue(join(folder, 'catalogue.jose'), config.releaseKey, config.loopback)
   const budget = await openBudget(join(folder, 'budget.json'), config.profile.bytesPerDay, clock, boot)
   const operatorFile = join(folder, 'operator.jose')
-  const operator = config.operatorKey && (await openOperator(operatorFile, config.operatorKey, config.loopback))
+  // An agent told of a server on its own machine may be told so by the operator too, and stays with it.
+  const local = config.servers.every(isLocal)
+  const loopback = config.loopback || local
+  const operator = config.operatorKey && (await openOperator(operatorFile, config.operatorKey, loopback))
   // With an operator's key, nothing is written before there is something to seal to (`Agent.ready`).
   const seal = operator ? { seal: sealTo(() => operator.current()!.sealing) } : {}
   const spool = await openSpool(join(folder, 'spool'), {
     ...{ ...config.spool, ...seal, flushSeconds: FLUSH_SECONDS, mono: clock.mono },
   })
-  const servers = () => operator?.current()?.servers ?? config.servers
+  const servers = () => (local ? null : operator?.current()?.servers) ?? config.servers
   const way = options.way ?? inTurn({ servers, routes: config.routes, clock })
   const gauges = new Gauges()
-  const { profile, unusual, loopback, apps } = config
-  const consent = { unusual, loopback, apps }
+  const { profile, unusual, apps } = config
+  const consent = { unusual, loopback: config.loopback, apps }
   const schedule = new Schedule(
     { profile, budget, consent, ...(budget.lastActive === null ? {} : { lastActive: budget.lastActive }) },
     clock.mono(),

@@ -26,6 +26,12 @@ const Change = Type.Object(
   { additionalProperties: false, minProperties: 1 },
 )
 const Known = Type.Object({ thumbprint: Type.String(), role: Role, standing: Standing })
+const Listed = Type.Object({
+  ...Known.properties,
+  entry: Type.Enum(['invited', 'open', 'granted']),
+  enrolled: Type.Number({ description: 'Unix seconds.' }),
+  counts: Type.Boolean({ description: 'Whether its rows count in verdicts.' }),
+})
 
 const Outliers = Type.Object({
   outliers: Type.Array(
@@ -65,6 +71,31 @@ export const adminRoutes = (
       const { role = 'vantage', lifetime = INVITE_SECONDS } = request.body
       void reply.status(201)
       return { ...(await agents.invite(role, lifetime)), role }
+    },
+  )
+  app.get(
+    '/v1/admin/agents',
+    {
+      config: { right: 'admin' },
+      schema: { summary: 'Every agent known here', response: { 200: Type.Object({ agents: Type.Array(Listed) }) } },
+    },
+    async () => ({
+      agents: [...agents.all()].map(([thumbprint, agent]) => ({
+        ...{ thumbprint, ...agent },
+        counts: agent.standing !== 'revoked' && !agents.quarantined(agent),
+      })),
+    }),
+  )
+  app.put(
+    '/v1/admin/agents/:thumbprint',
+    {
+      config: { right: 'admin' },
+      schema: { summary: 'Vouch for an agent’s key, known or not', params: Thumbprint, response: { 200: Known } },
+    },
+    async request => {
+      const { thumbprint } = request.params
+      const { role, standing } = await agents.approve(thumbprint)
+      return { thumbprint, role, standing }
     },
   )
   app.patch(

@@ -13,6 +13,8 @@ import { bytesAsSent } from './agents.ts'
 
 /** A report unpacked may be this large: 5,000 measurements with every series full. */
 const MAX_UNPACKED_BYTES = 32 * 2 ** 20
+/** The sealed batches of one report, opened, may be this large together. */
+const MAX_UNSEALED_BYTES = 64 * 2 ** 20
 /** All reports under way together, unpacked; beyond it agents are told to come again. */
 const ROOM_BYTES = 256 * 2 ** 20
 
@@ -33,6 +35,18 @@ const unpack = async (body: Buffer, encoding: string): Promise<Buffer> => {
     const large = (error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE'
     if (large) throw new Problem('too-large', `must be at most ${MAX_UNPACKED_BYTES} bytes unpacked`, { field: 'body' })
     throw new Problem('bad-request', 'cannot be unpacked', { field: 'body' })
+  }
+}
+
+/** Takes room for what sealed batches hold; too much in one report, and its agent is told to send less at a time. */
+const unsealing = (held: Held): ((bytes: number) => void) => {
+  let total = 0
+  return bytes => {
+    total += bytes
+    if (total > MAX_UNSEALED_BYTES) {
+      throw new Problem('too-large', `must hold at most ${MAX_UNSEALED_BYTES} bytes once unsealed`, { field: 'body' })
+    }
+    held.take(bytes)
   }
 }
 
@@ -85,8 +99,9 @@ export const reportRoutes = (app: App, { accept, nonces, meter, perAgent }: Repo
       bodyIsSigned(identity, body)
       meter.count('peyk_report_bytes_total', {}, body.length)
       const unpacked = await unpack(body, request.headers['content-encoding'] ?? 'identity')
-      request.getDecorator<Held>('held').take(unpacked.length)
-      const receipt = await accept.report(identity, unpacked, request.ip)
+      const held = request.getDecorator<Held>('held')
+      held.take(unpacked.length)
+      const receipt = await accept.report(identity, unpacked, request.ip, unsealing(held))
       meter.count('peyk_reports_total', { outcome: 'receipted' })
       meter.observe('peyk_accept_duration_seconds', {}, (performance.now() - begun) / 1000)
       void reply.header('replay-nonce', nonces.issue().nonce)

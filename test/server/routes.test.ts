@@ -23,12 +23,15 @@ test('every route and the right it needs: whoever adds one says here who may ask
     .filter(({ method }) => method !== 'HEAD')
     .map(({ method, url, right }) => `${right} ${method} ${url}`)
   expect(lines.toSorted()).toEqual([
+    'admin GET /v1/admin/agents',
     'admin GET /v1/admin/ledger',
     'admin GET /v1/admin/outliers',
     'admin PATCH /v1/admin/agents/:thumbprint',
     'admin POST /v1/admin/invites',
     'admin POST /v1/admin/measurements',
     'admin POST /v1/admin/settle',
+    'admin POST /v1/admin/spool',
+    'admin PUT /v1/admin/agents/:thumbprint',
     'agent POST /v1/reports',
     'anyone GET /',
     'anyone GET /finding/:id',
@@ -43,6 +46,7 @@ test('every route and the right it needs: whoever adds one says here who may ask
     'anyone GET /v1/ledger',
     'anyone GET /v1/measurements',
     'anyone GET /v1/nonce',
+    'anyone GET /v1/operator',
     'anyone GET /v1/reachability',
     'anyone GET /v1/series',
     'key POST /v1/agents',
