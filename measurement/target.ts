@@ -1,6 +1,6 @@
 import { type Static, Type } from 'typebox'
 import { asks, Hostname, Port } from './asks.ts'
-import type { ProbeKind } from './step.ts'
+import { type ProbeKind, probeKinds } from './step.ts'
 
 /** A use people make of an app. Each feature is judged on its own targets. */
 export const features = ['text', 'media', 'voice-call', 'web', 'registration', 'download', 'cdn'] as const
@@ -56,26 +56,14 @@ const common = {
 const targetOf = <K extends ProbeKind>(kind: K) =>
   Type.Object({ ...common, kind: Type.Literal(kind), ask: asks[kind] }, { additionalProperties: false })
 
-const targets = {
-  dns: targetOf('dns'),
-  tcp: targetOf('tcp'),
-  tls: targetOf('tls'),
-  http: targetOf('http'),
-  websocket: targetOf('websocket'),
-  quic: targetOf('quic'),
-  stun: targetOf('stun'),
-  mtproto: targetOf('mtproto'),
-  noise: targetOf('noise'),
-  xmpp: targetOf('xmpp'),
-  mqtt: targetOf('mqtt'),
-  threema: targetOf('threema'),
-  loco: targetOf('loco'),
-  store: targetOf('store'),
-} as const satisfies Record<ProbeKind, unknown>
+type Targets = { [K in ProbeKind]: ReturnType<typeof targetOf<K>> }
+
+// Keys and values are of the same kinds, which TypeScript cannot see through `fromEntries`.
+const targets = Object.fromEntries(probeKinds.map(kind => [kind, targetOf(kind)])) as unknown as Targets
 
 /** The schema of one kind's targets: errors against it name the wrong field, which a union's cannot. */
 export const targetSchema = (kind: ProbeKind) => targets[kind]
 
 /** One endpoint of an app and the way to ask it. Which kind it is decides what `ask` holds. */
-export type TargetOf<K extends ProbeKind> = Static<(typeof targets)[K]>
+export type TargetOf<K extends ProbeKind> = Static<Targets[K]>
 export type Target = { [K in ProbeKind]: TargetOf<K> }[ProbeKind]

@@ -35,6 +35,7 @@ export const handshake = (trace: Trace, stream: Stream, identity: Identity): Pro
       secureContext: context,
       // Judged below, so that an untrusted chain can be described.
       rejectUnauthorized: false,
+      checkServerIdentity: () => undefined,
       ...(sni === null || isIP(sni) ? {} : { servername: sni }),
       ...(alpn.length > 0 ? { ALPNProtocols: [...alpn] } : {}),
     })

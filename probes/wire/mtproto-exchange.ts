@@ -144,7 +144,7 @@ const bigEndian = (number: bigint): Buffer => {
 
 /** Milliseconds of arithmetic after which other probes have their turn, and steps after which a number is given up. */
 const TURN = 5
-const MAX_STEPS = 2 ** 20
+const MAX_STEPS = 2 ** 18
 
 /**
  * The two prime factors of a number of up to 64 bits, smaller first, by Pollard's rho. Real ones take some ten thousand

@@ -1,4 +1,4 @@
-import { connect, type Socket } from 'node:net'
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { getSystemErrorMap } from 'node:util'
 import { Value } from 'typebox/value'
 import { describe, expect, test } from 'vitest'
@@ -6,9 +6,15 @@ import { FailureName } from '../../measurement/failure.ts'
 import { mayConnect } from '../../probes/net/address.ts'
 import { classify } from '../../probes/net/classify.ts'
 import { run } from '../probe-contract.ts'
+import { certificate, trust } from '../servers/certificates.ts'
 import { dataCentre } from '../servers/mtproto.ts'
 import { loopbackTarget } from '../servers/target.ts'
-import { closedPort, hostile, tcpPeer } from '../servers/tcp.ts'
+import { closedPort, hostile, tcpPeer, tlsPeer } from '../servers/tcp.ts'
+import { webSocketPeer } from '../servers/websocket.ts'
+
+const root = certificate('Test root', { ca: true })
+trust(root)
+const leaf = certificate('leaf', { issuer: root, hosts: ['localhost'] })
 
 describe('addresses', () => {
   test.each([
@@ -170,6 +176,30 @@ describe.each(['http', 'socks5'])('through a proxy: %s', scheme => {
     expect(asked).toEqual([`127.0.0.1:${peer.port}`, `app.example:${peer.port}`])
   })
 
+  test('TLS, HTTP and a WebSocket go through it as well', async () => {
+    await using peer = await webSocketPeer(leaf, socket => socket.send('{"op":10,"d":{"heartbeat_interval":1}}'))
+    await using proxy = await proxyPeer([])
+    const options = { proxy: new URL(`${scheme}://127.0.0.1:${proxy.port}`) }
+    const ask = { path: '/', headers: {}, roots: 'public' as const }
+    const socket = {
+      ...ask,
+      scheme: 'wss' as const,
+      protocol: null,
+      expect: { status: [101], words: 'discord-hello' as const },
+    }
+    expect(
+      (await run(loopbackTarget('websocket', peer.port, socket, { host: 'localhost' }), options)).failure,
+    ).toBeNull()
+    await using web = await tlsPeer({ key: leaf.keyPem, cert: leaf.pem }, stream => {
+      stream.once('data', () => stream.write('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n'))
+    })
+    const page = { ...ask, scheme: 'https' as const, method: 'GET' as const, expect: { status: [200] } }
+    expect((await run(loopbackTarget('http', web.port, page, { host: 'localhost' }), options)).failure).toBeNull()
+    const clear = { ...socket, scheme: 'ws' as const }
+    await using silent = await tcpPeer(hostile.garbage)
+    expect((await run(loopbackTarget('websocket', silent.port, clear), options)).failure).toBe('http_request_failed')
+  })
+
   test('what the proxy does not do is the agent’s trouble, and no attempt', async () => {
     await using refusing = await proxyPeer([], true)
     const closed = await closedPort()
@@ -191,6 +221,16 @@ describe.each(['http', 'socks5'])('through a proxy: %s', scheme => {
     const target = loopbackTarget('dns', 443, { type: 'A', resolver }, { host: 'app.example' })
     expect((await run(target, { proxy: new URL(`${scheme}://127.0.0.1:1`) })).failure).toBe('proxy_failed')
   })
+})
+
+test('the address family is the target’s: IPv6 on IPv6', async () => {
+  const server = createServer(dataCentre()).listen(0, '::1')
+  await new Promise(resolve => server.once('listening', resolve))
+  const { port } = server.address() as AddressInfo
+  const ask = { transport: 'obfuscated2' as const, dc: 2, keys: ['d09d1d85de64fd85'] }
+  const { failure, connected } = await run(loopbackTarget('mtproto', port, ask, { host: '::1', family: 'v6' }))
+  expect({ failure, connected }).toEqual({ failure: null, connected: '::1' })
+  await new Promise(resolve => server.close(resolve))
 })
 
 test('a stall of the event loop marks the run in which it fell, and no other', async () => {

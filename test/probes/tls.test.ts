@@ -31,6 +31,14 @@ test('a trusted chain for the name: answered, certificate proves the origin, cha
   expect([sent, received]).toEqual([steps[1]!.sent, steps[1]!.received])
 })
 
+test('without a server name, and by an address: the certificate is held against the target’s own host', async () => {
+  await using peer = await peerOf(certificate('leaf', { issuer: root, hosts: ['127.0.0.1'] }))
+  const { failure, origin_proof } = await run(asking(peer.port, { sni: null }))
+  expect({ failure, origin_proof }).toEqual({ failure: null, origin_proof: 'certificate' })
+  await using other = await peerOf(certificate('leaf', { issuer: root, hosts: ['localhost', '127.0.0.2'] }))
+  expect((await run(asking(other.port, { sni: null }))).failure).toBe('ssl_invalid_hostname')
+})
+
 const DAY = 86_400_000
 const stranger = certificate('Stranger', { ca: true })
 

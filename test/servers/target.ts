@@ -1,12 +1,12 @@
 import { ordinary } from '../../measurement/apps/defaults.ts'
 import type { ProbeKind } from '../../measurement/step.ts'
-import type { TargetOf } from '../../measurement/target.ts'
+import type { Target, TargetOf } from '../../measurement/target.ts'
 
 /** A target on loopback, of any kind. */
 export const loopbackTarget = <K extends ProbeKind>(
   kind: K,
   port: number,
-  ask: TargetOf<K>['ask'],
+  ask: Extract<Target, { kind: K }>['ask'],
   more: Partial<TargetOf<K>> = {},
 ): TargetOf<K> =>
   ({
