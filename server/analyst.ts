@@ -7,6 +7,7 @@ import type { Facts } from './facts.ts'
 import { type Change, detect } from './findings.ts'
 import { agentWindows, rollups, type Touched, touch } from './rollup.ts'
 import type { Store } from './store/store.ts'
+import { Watch } from './watch.ts'
 
 export type AnalystParts = {
   store: Store
@@ -37,6 +38,7 @@ const OVERLAP_SECONDS = 600
  */
 export class Analyst {
   readonly #parts: AnalystParts
+  readonly #watch: Watch
   #touched: Touched = new Map()
   #recent = new Map<string, number>()
   #working: Promise<void> = Promise.resolve()
@@ -47,6 +49,7 @@ export class Analyst {
 
   constructor(parts: AnalystParts) {
     this.#parts = parts
+    this.#watch = new Watch(parts.store)
   }
 
   /** Take up what was stored and not settled, and begin to judge on time. */
@@ -141,7 +144,7 @@ export class Analyst {
       const judged = await judgeTouched(store, touched, now())
       await flagNetworks(store, touched, leastAgents)
       await rollups(store, judged, verdicts)
-      const changes = await detect(store, touched, { events, networkName, now: now() })
+      const changes = await detect(this.#watch, store, touched, { events, networkName, now: now() })
       await facts.put(facts.of<{ arrived: number }>('analyst').entry('settled', { arrived: began }))
       if (this.#touched.size === 0) this.#waiting = 0
       settled?.(judged, now() - began)

@@ -3,13 +3,13 @@ import type { PolicyEvent } from '../events/event.ts'
 import { near } from '../events/select.ts'
 import type { Degradation } from '../measurement/answers.ts'
 import type { Feature } from '../measurement/target.ts'
-import { type Finding, findingsOf } from './analysis/degradations.ts'
-import { zoneOf } from './analysis/recurrence.ts'
+import type { Finding } from './analysis/degradations.ts'
 import { sentenceOf } from './analysis/sentence.ts'
+import { describe, describeCuts, troubled } from './describe.ts'
 import type { Touched } from './rollup.ts'
 import { sqlTime } from './store/rows.ts'
 import type { Store } from './store/store.ts'
-import { trialsOf } from './trials.ts'
+import type { Watch } from './watch.ts'
 
 /** How a degradation changed, for counters and notifiers. */
 export type Change = { change: 'opened' | 'revised' | 'closed' | 'reopened' | 'withdrawn'; degradation: Degradation }
@@ -21,19 +21,39 @@ export type DetectOptions = {
   now: number
 }
 
+/** Trouble that ended so long before the first changed row cannot be another than it was: nothing joins over more than a week. */
+const HORIZON_SECONDS = 8 * 86_400
+
 /**
- * Find the degradations of every (app, feature) of the touched countries anew from agent_windows, and write a revision
- * for each that changed. The same rows give the same degradations, however late they came; nothing is overwritten.
+ * Bring the degradations of the touched countries up to date with agent_windows, and write a revision for each that
+ * changed. The same rows give the same degradations, however late they came; nothing is overwritten.
  */
-export const detect = async (store: Store, touched: Touched, options: DetectOptions): Promise<Change[]> => {
+export const detect = async (
+  watch: Watch,
+  store: Store,
+  touched: Touched,
+  options: DetectOptions,
+): Promise<Change[]> => {
   const changes: Change[] = []
-  const countries = new Set([...touched.keys()].map(network => network.split(' ')[0]!))
-  for (const country of countries) {
-    const known = await currentDegradations(store, { country })
-    for (const { app, feature, networks } of await trialsOf(store, { country })) {
-      const found = findingsOf(networks, zoneOf(country), options.now)
-      const before = known.filter(of => of.app === app && of.feature === feature)
-      changes.push(...reconcile(before, found, { app, feature, country }, options))
+  const countries = changedFrom(touched, options.now)
+  for (const country of watch.due(options.now)) if (!countries.has(country)) countries.set(country, new Map())
+  for (const [country, changed] of countries) {
+    const seen = await watch.see(country, changed, options.now)
+    const horizon = Math.min(options.now, ...changed.values()) - HORIZON_SECONDS
+    const described = [describeCuts(seen, horizon)]
+    for (const [key, episodes] of troubled(seen, horizon)) {
+      described.push(await describe(store, country, key, episodes, options.now))
+    }
+    const known = (await currentDegradations(store, { country })).filter(
+      ({ end }) => end === null || seconds(end) >= horizon,
+    )
+    const keys = new Set([...described, ...known].map(({ app, feature }) => `${app} ${feature}`))
+    for (const key of keys) {
+      const [app = '', feature = ''] = key.split(' ')
+      const is = (of: { app: string; feature: string }) => of.app === app && of.feature === feature
+      const found = described.filter(is).flatMap(of => of.findings)
+      const named = { app, feature: feature as Feature, country }
+      changes.push(...reconcile(known.filter(is), found, named, options))
     }
   }
   await store.insert(
@@ -41,6 +61,19 @@ export const detect = async (store: Store, touched: Touched, options: DetectOpti
     changes.map(({ degradation }) => rowOf(degradation)),
   )
   return changes
+}
+
+/** By country and network, the first window that changed; windows of the future are left alone. */
+const changedFrom = (touched: Touched, now: number): Map<string, Map<number, number>> => {
+  const countries = new Map<string, Map<number, number>>()
+  for (const [network, windows] of touched) {
+    const [country = '', asn = ''] = network.split(' ')
+    const known = countries.get(country) ?? countries.set(country, new Map()).get(country)!
+    let first = Number.POSITIVE_INFINITY
+    for (const at of windows) if (at <= now && at < first) first = at
+    if (first < Number.POSITIVE_INFINITY) known.set(Number(asn), first)
+  }
+  return countries
 }
 
 type Row = { json: string }

@@ -43,12 +43,15 @@ const TOTAL = (map: string): string =>
 const SCOPE = `country = {country:String} AND asn != 0 AND agent_windows.at >= fromUnixTimestamp({from:UInt32})
   AND agent_windows.at < fromUnixTimestamp({to:UInt32}) AND (empty({asns:Array(UInt32)}) OR asn IN {asns:Array(UInt32)})`
 
-/** Target and control are paired within the bin and the agent: whatever is slow about the line is in both. */
+/**
+ * Target and control are paired within the bin and the agent: whatever is slow about the line is in both. The
+ * controls are a series too: app `control`, attempts those abroad.
+ */
 const TRIALS = `WITH controls AS (
-  SELECT asn, agent, bin, sum(tried) AS tried, sum(worked) AS worked, sum(inside) AS inside, sum(home) AS home,
+  SELECT asn, agent, bin, max(prefix) AS prefix, sum(tried) AS tried, sum(worked) AS worked, sum(inside) AS inside, sum(home) AS home,
     medianIf(total, total > 0) AS control
   FROM (
-    SELECT asn, agent, ${BIN} AS bin, any(control_tried) AS tried, any(control_answered) AS worked,
+    SELECT asn, agent, ${BIN} AS bin, max(agent_windows.prefix) AS prefix, any(control_tried) AS tried, any(control_answered) AS worked,
       any(domestic_tried) AS inside, any(domestic_answered) AS home, any(${TOTAL('control_seconds')}) AS total
     FROM agent_windows FINAL WHERE app = {control:String} AND ${SCOPE} GROUP BY asn, agent, agent_windows.at
   ) GROUP BY asn, agent, bin
@@ -61,9 +64,13 @@ const TRIALS = `WITH controls AS (
     AND ({app:String} = '' OR app = {app:String}) AND ({feature:String} = '' OR feature = {feature:String})
   GROUP BY app, feature, asn, bin, agent HAVING attempts > 0
 )
-SELECT app, feature, asn, bin AS at, agent, prefix, attempts, answered, failures, if(isNaN(seconds), NULL, seconds) AS seconds,
+SELECT app, feature, asn, bin AS at, agent, targets.prefix AS prefix, attempts, answered, failures, if(isNaN(seconds), NULL, seconds) AS seconds,
   tried, worked, inside, home, if(isNaN(control) OR control <= 0, NULL, control) AS control
-FROM targets LEFT JOIN controls USING (asn, agent, bin)
+FROM (
+  SELECT * FROM targets
+  UNION ALL SELECT {control:String}, 'web', asn, bin, agent, prefix, tried, worked, map(), nan FROM controls
+    WHERE {app:String} IN ('', {control:String}) AND tried + inside > 0
+) AS targets LEFT JOIN controls USING (asn, agent, bin)
 ORDER BY app, feature, asn, at, agent`
 
 const FOREVER = 2 ** 32 - 1

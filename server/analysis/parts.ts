@@ -40,9 +40,10 @@ const NORMAL: MixtureRule['floor'] = 0.03
 const HIT_EVIDENCE = 2
 const HIT_SLOWER = Math.log(1.15)
 
-type Span = { kind: Kind; onset: number; alarm: number; seen: number; end: number | null; episodes: Episode[] }
+export type Span = { kind: Kind; onset: number; alarm: number; seen: number; end: number | null; episodes: Episode[] }
 
-const joined = (episodes: readonly Episode[], within: number): Span[] => {
+/** Episodes of one kind no further apart than this. */
+export const joined = (episodes: readonly Episode[], within: number): Span[] => {
   const spans: Span[] = []
   for (const episode of episodes) {
     const last = spans.at(-1)

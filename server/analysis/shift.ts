@@ -152,7 +152,8 @@ export const shifted = (shift: Shift, at: number): { onset: number; by: string }
     return { onset: shift.rise.onset, by: 'level' }
   }
   if (shift.slow.agents.size > 1) {
-    if (shift.slow.sums.some(({ sum }) => sum > ALARM_AT) && isBroad(breadthOf(shift.slow, SLOW, at))) return { onset: onsetOf(shift.slow), by: 'share' }
+    if (shift.slow.sums.some(({ sum }) => sum > ALARM_AT) && isBroad(breadthOf(shift.slow, SLOW, at)))
+      return { onset: onsetOf(shift.slow), by: 'share' }
   }
   if (
     shift.drift.sum > DRIFT.above &&

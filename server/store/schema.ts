@@ -78,6 +78,13 @@ export const migrations: readonly (readonly string[])[] = [
     `ALTER TABLE measurements_raw MODIFY COLUMN prefix_token UInt32 TTL toDateTime(arrived) + INTERVAL 14 DAY`,
     `ALTER TABLE agent_windows MODIFY COLUMN prefix UInt32 TTL at + INTERVAL 14 DAY`,
   ],
+  [
+    // What the detector knew of a network at the start of a day (server/watch.ts): a cache, made anew from agent_windows.
+    `CREATE TABLE detector_states (
+      country ${word}, asn UInt32, at DateTime('UTC'), rule UInt32, state String CODEC(ZSTD), written UInt64
+    ) ENGINE = ReplacingMergeTree(written) ORDER BY (country, asn, at) TTL at + INTERVAL 30 DAY DELETE WHERE toDayOfWeek(at) != 1
+    SETTINGS ${DURABLE}`,
+  ],
 ]
 
 /** Bring the schema of a store up to this program's; refuses a store that a newer program has written. */
