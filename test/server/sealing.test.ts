@@ -177,16 +177,23 @@ const textOf = (path: string): string =>
     .map(file => readFileSync(join(file.parentPath, file.name), 'latin1'))
     .join('\n')
 
-test('the real agent seals, its disk tells nothing, and its spool comes in by wire or by hand, once', {
+test('what the real agent sealed arrives', { timeout: 60_000 }, async () => {
+  const { run, config } = await realAgent()
+  const before = await count()
+  const agent = await run()
+  await vi.waitFor(async () => expect(await count()).toBe(before + 2), { timeout: 20_000 })
+  await vi.waitFor(() => expect(agent.status()).toMatchObject({ spool: { batches: 0, dropped: { refused: 0 } } }))
+  await agent.stop()
+  expect(readFileSync(join(config.folder, 'operator.jose'), 'latin1')).toMatch(/^eyJ/)
+})
+
+test('the disk of the real agent tells nothing, and its spool comes in by hand and by wire, once', {
   timeout: 60_000,
 }, async () => {
   const { run, config, thumbprint } = await realAgent()
   const admin = adminOf({ PEYK_DATA: server.folder } as Parameters<typeof adminOf>[0], server.url)
-  const before = await count()
-  const agent = await run()
-  await vi.waitFor(async () => expect(await count()).toBeGreaterThanOrEqual(before + 2), { timeout: 20_000 })
-  await agent.stop()
-  // Cut off: it may not report, and goes on measuring.
+  // Cut off: it may not report, and measures all the same.
+  expect((await server.admin('PUT', `/v1/admin/agents/${thumbprint}`, {})).status).toBe(200)
   await server.admin('PATCH', `/v1/admin/agents/${thumbprint}`, { standing: 'revoked' })
   const arrived = await count()
   const cut = await run()
@@ -197,7 +204,7 @@ test('the real agent seals, its disk tells nothing, and its spool comes in by wi
   expect(waiting.map(({ encoding }) => encoding)).toEqual(['jwe'])
   const disk = textOf(join(config.folder, 'spool'))
   expect(disk.length).toBeGreaterThan(500)
-  for (const word of ['telegram', 'control', 'KE', '33771', 'mtproto', 'gstatic', 'failure', 'eof_error', 'blocked'])
+  for (const word of ['telegram', 'control', '"KE"', '33771', 'mtproto', 'gstatic', 'failure', 'eof_error', 'blocked'])
     expect(disk, word).not.toContain(word)
 
   const identity = await openIdentity(config.folder)
@@ -206,13 +213,20 @@ test('the real agent seals, its disk tells nothing, and its spool comes in by wi
   await writeFile(file, `${lines.join('\n')}\nnonsense\n`)
   expect(await importSpools([file], admin)).toBe(1)
   expect(await count()).toBe(arrived)
-  await server.admin('PUT', `/v1/admin/agents/${thumbprint}`, undefined)
+  expect((await server.admin('PUT', `/v1/admin/agents/${thumbprint}`, {})).status).toBe(200)
   await writeFile(file, `${lines.join('\n')}\n`)
   expect(await importSpools([file], admin)).toBe(0)
   const measured = waiting[0]!.last - waiting[0]!.first + 1
   expect(await count()).toBe(arrived + measured)
   expect(await count(`has(marks, 'time_uncertain')`)).toBe(measured)
   expect(await importSpools([file], admin)).toBe(0)
+  expect(await count()).toBe(arrived + measured)
+
+  const back = await run()
+  await vi.waitFor(() => expect(back.status()).toMatchObject({ spool: { batches: 0, dropped: { refused: 0 } } }), {
+    timeout: 20_000,
+  })
+  await back.stop()
   expect(await count()).toBe(arrived + measured)
 })
 
