@@ -58,10 +58,7 @@ type AdminParts = {
 }
 
 /** What only the operator may do; commands on this machine do it over loopback with the token in PEYK_DATA. */
-export const adminRoutes = (
-  app: App,
-  { agents, store, now, addresses, operatorKey }: AdminParts,
-): void => {
+export const adminRoutes = (app: App, { agents, store, now, addresses, operatorKey }: AdminParts): void => {
   app.get(
     '/v1/admin/outliers',
     {
