@@ -8,7 +8,8 @@ import manifest from './package.json' with { type: 'json' }
 const usage = `peyk start                                server, an agent of its own, and the page, on http://127.0.0.1:8400
 peyk server                               the server alone
 peyk agent                                an agent alone
-peyk import ooni FILE…                    OONI's files into the record
+peyk agents list|invite|approve|…         what the operator decides about agents
+peyk import ooni|spool FILE…              OONI’s files, or spools carried by hand, into the record
 peyk export openmetrics FROM TO           rollups of a time as text for Prometheus’ promtool
 peyk spool status|export FILE             what an agent here still has to send, and a copy to carry by hand
 peyk baseline [APP…] [--json]             measure the catalogue once from here
@@ -46,24 +47,39 @@ const startServer = async (operators: readonly string[]) => {
   return { server, key }
 }
 
+/** The exit code where help was asked for, or something that these commands do not know; else null. */
+const serverHelp = async (args: readonly string[]): Promise<number | null> => {
+  if (args.length === 0) return null
+  const { serverUsage } = await import('./server/config.ts')
+  const asked = args.length === 1 && (args[0] === '--help' || args[0] === '-h')
+  if (asked) say(serverUsage())
+  else process.stderr.write(serverUsage())
+  return asked ? 0 : 2
+}
+
 const untilStopped = (stop: () => Promise<void>): Promise<number> =>
   new Promise(resolve => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void stop().then(() => resolve(0)))
   })
 
 const commands: Record<string, (args: readonly string[]) => Promise<number>> = {
-  start: async () => {
+  start: async args => {
+    const help = await serverHelp(args)
+    if (help !== null) return help
     const { readConfig } = await import('./probes/agent/config.ts')
     const { openIdentity } = await import('./probes/agent/identity.ts')
     const folder = join(process.env['PEYK_DATA'] || './data', 'agent')
     const { server, key } = await startServer([(await openIdentity(folder)).thumbprint])
     if (process.env['PEYK_AGENT'] === 'off') return await untilStopped(() => server.close())
     const { startAgent } = await import('./probes/agent/agent.ts')
+    const { consentText } = await import('./probes/agent/consent.ts')
     const { measure } = await import('./probes/all.ts')
+    say(`\n${consentText.en}\n${consentText.fa}\nPEYK_AGENT=off starts the server alone.\n`)
+    // Ordinary probes only, sealed to the server beside it: nobody was asked for more, and its spool tells nothing.
     // PEYK_METRICS_PORT is the server's here, and what this agent does stands on the server's page.
     const config = {
       ...readConfig({ ...process.env, PEYK_SERVER: server.url, PEYK_METRICS_PORT: '' }, key),
-      metrics: null,
+      ...{ unusual: false, operatorKey: server.operatorKey, metrics: null },
     }
     const agent = await startAgent({ config, measure })
     return await untilStopped(async () => {
@@ -71,7 +87,9 @@ const commands: Record<string, (args: readonly string[]) => Promise<number>> = {
       await server.close()
     })
   },
-  server: async () => {
+  server: async args => {
+    const help = await serverHelp(args)
+    if (help !== null) return help
     const { server } = await startServer([])
     return await untilStopped(() => server.close())
   },
@@ -79,6 +97,15 @@ const commands: Record<string, (args: readonly string[]) => Promise<number>> = {
     const { agentCommand } = await import('./probes/agent/command.ts')
     const { measure } = await import('./probes/all.ts')
     return await agentCommand(args, measure)
+  },
+  agents: async args => {
+    const { readConfig } = await import('./server/config.ts')
+    const { agentsCommand } = await import('./server/agents-command.ts')
+    const { writeInvite } = await import('./probes/agent/invite.ts')
+    const config = readConfig()
+    const writeLine = async (invite: Omit<Parameters<typeof writeInvite>[0], 'release'>) =>
+      writeInvite({ ...invite, release: (await localCatalogue(config.PEYK_DATA)).key })
+    return await agentsCommand(args, { config, say, writeInvite: writeLine })
   },
   import: async args => {
     const { readConfig } = await import('./server/config.ts')

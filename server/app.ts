@@ -32,6 +32,7 @@ import { ledgerRoutes } from './routes/ledger.ts'
 import { operatorRoutes } from './routes/operator.ts'
 import { reportRoutes } from './routes/reports.ts'
 import { spoolRoutes } from './routes/spool.ts'
+import type { OperatorKey } from './sealing.ts'
 import type { Secrets } from './secrets.ts'
 import type { Store } from './store/store.ts'
 
@@ -72,6 +73,9 @@ export type AppParts = {
   log: Logger
   now: () => number
   catalogue: () => SignedCatalogue
+  /** Where agents reach this server, best first. */
+  addresses: () => readonly string[]
+  operatorKey: OperatorKey
   operatorDocument: () => Promise<string>
   /** Routes of other parts: the answers, the page. Each names its right. */
   routes?: ((app: App) => void | Promise<void>) | undefined

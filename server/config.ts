@@ -165,6 +165,19 @@ export const settings = {
   },
 } as const satisfies Record<string, Setting<unknown>>
 
+/** For `peyk server --help`. */
+export const serverUsage = (): string => {
+  const rows = Object.entries(settings).map(
+    ([name, { default: fallback, text }]) => `  ${name.padEnd(25)} ${text}${fallback ? ` (${fallback})` : ''}`,
+  )
+  return `peyk server                               take reports, judge, answer, until stopped (SIGTERM, SIGINT)
+peyk start                                the same, with an agent of its own; PEYK_AGENT=off: without
+Settings:
+${rows.join('\n')}
+Exit codes: 0 stopped as asked, 1 a bug, 2 a setting or the usage is wrong or a port is taken, 3 the data folder is in use.
+`
+}
+
 type SettingName = keyof typeof settings
 export type Config = { readonly [N in SettingName]: ReturnType<(typeof settings)[N]['parse']> }
 

@@ -101,6 +101,7 @@ export const startServer = async (config: Config, parts: ServerParts): Promise<S
     config.PEYK_ADDRESSES.length ? config.PEYK_ADDRESSES : [`http://127.0.0.1:${portOf(app.server.address())}/`]
   const { app, routes } = await buildServer({
     ...{ config, secrets, store, agents, nonces, accept, locate, meter: exporter, log, now, catalogue },
+    ...{ addresses, operatorKey: sealing.operatorKey },
     operatorDocument: () => sealing.document(addresses()),
     routes: app => parts.routes?.(app, shared),
   })

@@ -1,7 +1,9 @@
 import { Type } from 'typebox'
 import { type Agent, type Agents, INVITE_SECONDS } from '../agents.ts'
 import type { App } from '../app.ts'
+import { PublicKey } from '../identity.ts'
 import { outliersNow } from '../outliers.ts'
+import type { OperatorKey } from '../sealing.ts'
 import type { Store } from '../store/store.ts'
 
 const Role = Type.Enum(['vantage', 'control', 'operator'])
@@ -18,6 +20,8 @@ const Invited = Type.Object({
   code: Type.String(),
   expires: Type.Integer({ description: 'Unix seconds.' }),
   role: Role,
+  servers: Type.Array(Type.String(), { description: 'Addresses of this server for agents, best first.' }),
+  operator: PublicKey,
 })
 
 const Thumbprint = Type.Object({ thumbprint: Type.String({ pattern: '^[A-Za-z0-9_-]{43}$' }) })
@@ -45,11 +49,16 @@ const Outliers = Type.Object({
   ),
 })
 
+type AdminParts = {
+  agents: Agents
+  store: Store
+  now: () => number
+  addresses: () => readonly string[]
+  operatorKey: OperatorKey
+}
+
 /** What only the operator may do; commands on this machine do it over loopback with the token in PEYK_DATA. */
-export const adminRoutes = (
-  app: App,
-  { agents, store, now }: { agents: Agents; store: Store; now: () => number },
-): void => {
+export const adminRoutes = (app: App, { agents, store, now, addresses, operatorKey }: AdminParts): void => {
   app.get(
     '/v1/admin/outliers',
     {
@@ -70,7 +79,7 @@ export const adminRoutes = (
     async (request, reply) => {
       const { role = 'vantage', lifetime = INVITE_SECONDS } = request.body
       void reply.status(201)
-      return { ...(await agents.invite(role, lifetime)), role }
+      return { ...(await agents.invite(role, lifetime)), role, servers: [...addresses()], operator: operatorKey }
     },
   )
   app.get(
