@@ -212,8 +212,6 @@ describe('the folder listing is the map', () => {
   const long: Record<string, string> = {
     'measurement/metrics.ts':
       'one table: every metric stands beside the others, so that caps and names can be compared',
-    'measurement/target.ts': 'what every kind of probe asks, one table beside the other',
-    'measurement/apps/telegram.ts': 'data: every endpoint of one app',
     'probes/agent/agent.ts': 'composition and life cycle of the agent, read as one story',
     'probes/agent/reporter.ts': 'one state machine: enrolment, delivery, receipts, catalogue',
     'probes/agent/schedule.ts': 'the laws of the schedule hold together; spacing and budget are files of their own',
