@@ -11,6 +11,7 @@ import type { Bench } from './bench.ts'
 const PROBES = 3_000
 const AT_ONCE = 100
 const PACE = 5
+const TURNS = 10
 /** Milliseconds before the first byte; never zero, so that the truth is what the peer measured. */
 const FIRST = [1, 20, 100, 400, 400]
 
@@ -26,28 +27,39 @@ export const bench: Bench = async figure => {
     const [line] = (await child.stdout.take(1).toArray()) as Buffer[]
     const { ports, root } = JSON.parse(line!.toString()) as { ports: number[]; root: string }
     setDefaultCACertificates([root])
-    const ask = ours(ports)
-    await round('warm', 200, ask)
     const stalls = { count: 0 }
-    report(figure, 'peyk', await round('a', PROBES, ours(ports, stalls)), await truth(ports))
-    figure({ by: 'peyk', stalled_runs: stalls.count, probes: PROBES, at_once: AT_ONCE })
-    if (!blackboxProgram)
-      return figure({ by: 'blackbox_exporter', skipped: 'package prometheus-blackbox-exporter is not installed' })
-    await using other = await blackbox(
-      'modules: { http: { prober: http, timeout: 20s, http: { preferred_ip_protocol: ip4, tls_config: { ca_file: ROOT, server_name: localhost } } } }',
-      root,
-    )
-    const theirs = async (id: string, at: number, first: number): Promise<Measured> => {
-      const metrics = await other.probe('http', `https://127.0.0.1:${ports[at]}/${id}/${first}`)
-      const phase = (name: string) => (metrics.get(`probe_http_duration_seconds{phase="${name}"}`) ?? Number.NaN) * 1000
-      return { connect: phase('connect'), tls: phase('tls'), first: phase('processing') }
+    const sides: { by: string; ask: Ask; measured: Map<string, Measured> }[] = [
+      { by: 'peyk', ask: ours(ports, stalls), measured: new Map() },
+    ]
+    await using other = blackboxProgram ? await blackbox(modules, root) : null
+    if (other) sides.push({ by: 'blackbox_exporter', ask: theirs(other.probe, ports), measured: new Map() })
+    else figure({ by: 'blackbox_exporter', skipped: 'package prometheus-blackbox-exporter is not installed' })
+    for (const { by, ask } of sides) await round(`warm${by}`, 200, ask)
+    stalls.count = 0
+    // By turns, so that both meet the machine in the same moods.
+    for (let turn = 0; turn < TURNS; turn++) {
+      for (const { by, ask, measured } of sides) {
+        for (const [id, phases] of await round(`${by}${turn}x`, PROBES / TURNS, ask)) measured.set(id, phases)
+      }
     }
-    await round('warm', 200, theirs)
-    report(figure, 'blackbox_exporter', await round('b', PROBES, theirs), await truth(ports))
+    const known = await truth(ports)
+    for (const { by, measured } of sides) report(figure, by, measured, known)
+    figure({ by: 'peyk', stalled_runs: stalls.count, probes: PROBES, at_once: AT_ONCE })
   } finally {
     child.kill()
   }
 }
+
+const modules =
+  'modules: { http: { prober: http, timeout: 20s, http: { preferred_ip_protocol: ip4, tls_config: { ca_file: ROOT, server_name: localhost } } } }'
+
+const theirs =
+  (probe: (module: string, target: string) => Promise<Map<string, number>>, ports: readonly number[]): Ask =>
+  async (id, at, first) => {
+    const metrics = await probe('http', `https://127.0.0.1:${ports[at]}/${id}/${first}`)
+    const phase = (name: string) => (metrics.get(`probe_http_duration_seconds{phase="${name}"}`) ?? Number.NaN) * 1000
+    return { connect: phase('connect'), tls: phase('tls'), first: phase('processing') }
+  }
 
 type Ask = (id: string, at: number, first: number) => Promise<Measured>
 
