@@ -161,7 +161,9 @@ export class Sealing {
     if (!newest || now - newest.made >= ROTATE_SECONDS) {
       const { x, d } = fresh('x25519')
       const made: Sealed = { kid: randomBytes(12).toString('base64url'), made: Math.floor(now), x, d }
-      const keys = [made, ...this.#keys.filter(({ made }) => now - made < KEPT_SECONDS)]
+      // The two that were live stay in any case: a clock that jumps ahead, or months switched off, must cost nothing.
+      const kept = this.#keys.filter(({ made }, at) => at < 2 || now - made < KEPT_SECONDS)
+      const keys = [made, ...kept]
       write(this.#file, keys) // Before it is told to anybody.
       this.#keys = keys
     }

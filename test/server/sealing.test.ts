@@ -1,7 +1,9 @@
+import { execFile } from 'node:child_process'
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { gzipSync } from 'node:zlib'
 import { CompactEncrypt, importJWK } from 'jose'
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest'
@@ -228,6 +230,23 @@ test('the disk of the real agent tells nothing, and its spool comes in by hand a
   })
   await back.stop()
   expect(await count()).toBe(arrived + measured)
+})
+
+test('where no server runs the import brings one of its own, and names what it refuses', {
+  timeout: 60_000,
+}, async () => {
+  const data = await folder()
+  const identity = await openIdentity(await folder())
+  const file = join(data, 'carried')
+  await writeFile(file, `${await identity.sign('peyk-spool', { batch: batchOf(['{}']) })}\n\nodd\n`)
+  const env = { ...process.env, PEYK_DATA: data, PEYK_PORT: '1', PEYK_LOG: 'silent' }
+  const peyk = join(import.meta.dirname, '../../peyk.ts')
+  const run = promisify(execFile)(process.execPath, [peyk, 'import', 'spool', file], { env })
+  const failed = (error: unknown) => error as { code: number; stdout: string; stderr: string }
+  const { code, stdout, stderr } = failed(await run.catch(failed))
+  expect(stderr).toContain(`carried:1: its agent is not known here: \`peyk agents approve ${identity.thumbprint}\``)
+  expect(stderr).toContain('carried:3: is no line of an exported spool')
+  expect({ code, stdout }).toEqual({ code: 1, stdout: '0 batches stored, 3 refused\n' })
 })
 
 test('the operator’s commands: list, invite, quarantine, role, approve, revoke', async () => {
