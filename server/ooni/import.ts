@@ -142,9 +142,9 @@ const spread = async (source: Readable, file: string, tally: Tally, parts: NodeJ
         columns: header => {
           const missing = columns.filter(column => !header.includes(column))
           if (missing.length > 0) throw new Error(`line 1: the header lacks ${missing.join(', ')}`)
-          return header
+          return header.map(name => (columns as readonly string[]).includes(name) && name)
         },
-        info: true,
+        on_record: (record: Row, { lines }) => ({ record, lines }),
         bom: true,
         skip_records_with_error: true,
         on_skip: error =>
@@ -152,14 +152,14 @@ const spread = async (source: Readable, file: string, tally: Tally, parts: NodeJ
       }),
     ),
   )
-  for await (const { record, info } of parser as AsyncIterable<{ record: Row; info: { lines: number } }>) {
+  for await (const { record, lines } of parser as AsyncIterable<{ record: Row; lines: number }>) {
     if (!knowsTest(record.test_name)) {
       tally.skipped++
       continue
     }
     const fault = faultOf(record)
     if (fault) {
-      tally.faults.push({ file, line: info.lines, reason: fault })
+      tally.faults.push({ file, line: lines, reason: fault })
       continue
     }
     const part = parts[hash(record.report_id) % parts.length]!
