@@ -22,6 +22,10 @@ const DAILY_SECONDS = 16 * DAY_SECONDS
 /** The epoch began on a Thursday: days from it to the first Monday. */
 const MONDAY = 4 * DAY_SECONDS
 
+/** Networks read at a time: bounds memory where whole histories are read. */
+const NETWORKS_NEAR = 500
+const NETWORKS_FAR = 4
+
 const binOf = (at: number): number => Math.floor(at / DETECTOR_BIN_SECONDS) * DETECTOR_BIN_SECONDS
 
 const isKept = (at: number, now: number): boolean =>
@@ -61,7 +65,12 @@ export class Watch {
     // Networks that go back far are read apart, so that the others are read from the last bins only.
     const starts = await this.#starts(country, from, now)
     const near = Map.groupBy(starts, ([, { at }]) => (at > now - 3 * 3_600 ? -1 : Math.floor(at / DAY_SECONDS)))
-    for (const group of near.values()) await this.#advance(country, new Map(group), now, seen, kept)
+    for (const [day, group] of near) {
+      const most = day === -1 ? NETWORKS_NEAR : NETWORKS_FAR
+      for (let i = 0; i < group.length; i += most) {
+        await this.#advance(country, new Map(group.slice(i, i + most)), now, seen, kept)
+      }
+    }
     if (kept.length > 0) await this.#store.insert('detector_states', kept)
     this.#seen.set(country, seen)
     return seen
