@@ -113,11 +113,16 @@ export class Watch {
     const alive = await this.#alive(since, now)
     for (const [asn, known] of starts) {
       const bins = byBin(trials, asn, known.at)
+      const began = known.at
       let settled = false
       const settle = () => {
-        known.at = Math.max(known.at, binOf(now) - SETTLED_SECONDS)
-        this.#settled.set(`${country} ${asn}`, { at: known.at, state: serialize(known) })
+        const at = Math.max(known.at, binOf(now) - SETTLED_SECONDS)
+        const network = `${country} ${asn}`
         settled = true
+        // Where it began from this very state, that stands.
+        if (began === at && this.#settled.get(network)?.at === at) return
+        known.at = at
+        this.#settled.set(network, { at, state: serialize(known) })
       }
       for (const [at, of] of bins) {
         if (!settled && at >= binOf(now) - SETTLED_SECONDS) settle()
