@@ -4,6 +4,7 @@ import { RULE_VERSION } from '../measurement/judge/outcome.ts'
 import { DETECTOR_BIN_SECONDS } from '../measurement/windows.ts'
 import { type Episode, noState, type State, step } from './analysis/detector.ts'
 import { type Cut, type Isolation, noIsolation, stepIsolation } from './analysis/isolation.ts'
+import { usualOf } from './analysis/shift.ts'
 import type { Store } from './store/store.ts'
 import { type Trials, trialsOf } from './trials.ts'
 
@@ -11,7 +12,12 @@ import { type Trials, trialsOf } from './trials.ts'
 type Known = { at: number; series: Map<string, State>; line: Isolation }
 
 /** What was found so far on one network; series are `app feature`. */
-export type Seen = { series: ReadonlyMap<string, readonly Episode[]>; cuts: readonly Cut[] }
+export type Seen = {
+  series: ReadonlyMap<string, readonly Episode[]>
+  cuts: readonly Cut[]
+  /** By series and agent, the ln ratio of target to control that is usual. */
+  usual: ReadonlyMap<string, ReadonlyMap<string, number>>
+}
 
 const DAY_SECONDS = 86_400
 const WEEK_SECONDS = 7 * DAY_SECONDS
@@ -74,6 +80,11 @@ export class Watch {
     if (kept.length > 0) await this.#store.insert('detector_states', kept)
     this.#seen.set(country, seen)
     return seen
+  }
+
+  /** What is usual of an agent's seconds, as of when its network was last looked at. */
+  usual(country: string, asn: number, series: string, agent: string): number | undefined {
+    return this.#seen.get(country)?.get(asn)?.usual.get(series)?.get(agent)
   }
 
   #overdue(networks: ReadonlyMap<number, { looked: number }>, now: number): number[] {
@@ -142,6 +153,7 @@ export class Watch {
       seen.set(asn, {
         series: new Map([...known.series].map(([key, { episodes }]) => [key, episodes])),
         cuts: known.line.cuts,
+        usual: new Map([...known.series].map(([key, { shift }]) => [key, usualOf(shift)])),
         looked: binOf(now),
       })
     }

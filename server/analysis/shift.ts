@@ -210,6 +210,10 @@ const togetherSince = (shift: Shift, at: number): number | null => {
   return null
 }
 
+/** The ln ratio that is usual, of the agents it is known of. */
+export const usualOf = ({ agents }: Shift): Map<string, number> =>
+  new Map([...agents].flatMap(([agent, { usual }]) => (usual.centre === null ? [] : [[agent, usual.centre]])))
+
 /** Agents that have risen, and by how much. */
 export const sizeOf = (shift: Shift, at: number): { hit: Set<string>; by: number } => {
   const all = [...shift.agents].filter(([, { usual, seen }]) => usual.centre !== null && seen >= at - BREADTH.seconds)

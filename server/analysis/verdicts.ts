@@ -1,5 +1,6 @@
 import { CONTROL } from '../../measurement/catalogue.ts'
 import { RULE_VERSION } from '../../measurement/judge/outcome.ts'
+import { median } from '../../measurement/judge/statistics.ts'
 import {
   type Abroad,
   type Judgement,
@@ -14,6 +15,7 @@ import { type Mechanism, type State, type Verdict, worse } from '../../measureme
 import { ROLLUP_SECONDS, VERDICT_LOOKBACK_SECONDS, windowStart } from '../../measurement/windows.ts'
 import { DECIDES, decidingParams, type Touched } from '../rollup.ts'
 import type { Store } from '../store/store.ts'
+import { TOTAL } from '../trials.ts'
 
 /** The newest result of one agent on one target within one 5-minute window. */
 type Result = {
@@ -28,6 +30,8 @@ type Result = {
   /** Of the whole window: an agent may ask a target more than once. */
   tries: number
   answers: number
+  /** ln(seconds of the target / of the agent's foreign control) in this window; null unless both answered. */
+  ratio: number | null
 }
 /** How an agent's controls did within one window. */
 type Control = {
@@ -48,6 +52,12 @@ type Elsewhere = {
   answered: number
 }
 
+/**
+ * The ln ratio of target to control that is usual for an agent (the detector's baseline: a week's median, frozen while
+ * a slow-down is open); undefined where none is known. The series is `app feature`.
+ */
+export type Usual = (country: string, asn: number, series: string, agent: string) => number | undefined
+
 /** Every window whose verdict new rows can change: their own and those that look back on them. */
 const judgedWindows = (windows: Iterable<number>): number[] => {
   const judged = new Set<number>()
@@ -61,7 +71,12 @@ const ABROAD_SHARE = 0.5
  * Judge every window that touched rows bear on, network by network and then country by country; the verdicts are
  * written, and the windows returned as what the rollups must be rebuilt for. Windows in the future are left alone.
  */
-export const judgeTouched = async (store: Store, touched: Touched, now: number): Promise<Touched> => {
+export const judgeTouched = async (
+  store: Store,
+  touched: Touched,
+  now: number,
+  usual: Usual = () => undefined,
+): Promise<Touched> => {
   const judged: Touched = new Map()
   const countries = new Map<string, Set<number>>()
   for (const [network, windows] of touched) {
@@ -73,7 +88,7 @@ export const judgeTouched = async (store: Store, touched: Touched, now: number):
     for (const start of starts) all.add(start)
     countries.set(country, all)
     // Agents whose network nobody knows are judged as one network; where known ones follow, their country overwrites it.
-    await judgeNetwork(store, country, Number(asn), starts)
+    await judgeNetwork(store, country, Number(asn), starts, usual)
   }
   for (const [country, starts] of countries) {
     await judgeWholeCountry(
@@ -94,11 +109,19 @@ const rangeOf = (starts: readonly number[]) => ({
 
 const WITHIN = 'at >= fromUnixTimestamp({from:UInt32}) AND at < fromUnixTimestamp({to:UInt32})'
 
-const judgeNetwork = async (store: Store, country: string, asn: number, starts: readonly number[]): Promise<void> => {
+const judgeNetwork = async (
+  store: Store,
+  country: string,
+  asn: number,
+  starts: readonly number[],
+  usual: Usual,
+): Promise<void> => {
   const params = { country, asn, control: CONTROL, ...rangeOf(starts), ...decidingParams }
   const results = await store.query<Result>(
     `SELECT app, feature, target, agent, toUnixTimestamp(at) AS start, last_answered AS answered, last_failure AS failure, last_layer AS layer,
-       attempts AS tries, agent_windows.answered AS answers
+       attempts AS tries, agent_windows.answered AS answers,
+       if(agent_windows.attempts = agent_windows.answered AND ${TOTAL('seconds')} > 0 AND ${TOTAL('control_seconds')} > 0,
+         log(${TOTAL('seconds')} / ${TOTAL('control_seconds')}), NULL) AS ratio
      FROM agent_windows FINAL WHERE country = {country:String} AND asn = {asn:UInt32} AND ${WITHIN}
        AND attempts > 0 AND ${DECIDES} ORDER BY app, feature, at`,
     params,
@@ -121,7 +144,8 @@ const judgeNetwork = async (store: Store, country: string, asn: number, starts: 
   const rows = [...series].flatMap(([key, of]) => {
     const [app = '', feature = ''] = key.split(' ')
     const far = elsewhere.filter(row => row.app === app && row.feature === feature)
-    return verdictsOf(of, controls, far, starts).map(row => ({ app, feature, country, asn, ...row }))
+    const own = (agent: string) => usual(country, asn, key, agent)
+    return verdictsOf(of, controls, far, starts, own).map(row => ({ app, feature, country, asn, ...row }))
   })
   await write(store, rows)
 }
@@ -134,6 +158,7 @@ const verdictsOf = (
   controls: readonly Control[],
   elsewhere: readonly Elsewhere[],
   starts: readonly number[],
+  usual: (agent: string) => number | undefined,
 ): Judged[] => {
   const judged: Judged[] = []
   let first = 0
@@ -144,7 +169,9 @@ const verdictsOf = (
     for (let i = first; i < results.length && results[i]!.start <= at; i++) within.push(results[i]!)
     if (within.length === 0) continue
     const lines = linesOf(controls.filter(({ start }) => start >= from && start <= at))
-    const witnesses = [...Map.groupBy(within, ({ agent }) => agent)].map(([agent, of]) => witness(of, lines.get(agent)))
+    const witnesses = [...Map.groupBy(within, ({ agent }) => agent)].map(([agent, of]) =>
+      witness(of, lines.get(agent), usual(agent)),
+    )
     judged.push({ at, ...judge(witnesses, abroadOf(elsewhere.filter(({ start }) => start >= from && start <= at))) })
   }
   return judged
@@ -166,7 +193,11 @@ const linesOf = (controls: readonly Control[]): Map<string, { foreign: Worked; d
  * What one agent saw: the latest result of each target. Where an app has too few targets for a verdict, each of the
  * agent's tries within the look-back counts instead, so that one lost packet is not a block, and four failures are.
  */
-const witness = (results: readonly Result[], line: { foreign: Worked; domestic: Worked } | undefined): Witness => {
+const witness = (
+  results: readonly Result[],
+  line: { foreign: Worked; domestic: Worked } | undefined,
+  usual: number | undefined,
+): Witness => {
   const latest = [...new Map(results.map(result => [result.target, result])).values()]
   const few = latest.length < LEAST_RESULTS
   const counted = few ? results : latest
@@ -175,12 +206,14 @@ const witness = (results: readonly Result[], line: { foreign: Worked; domestic: 
     if (!answered) failures[`${layer}/${failure}`] = (failures[`${layer}/${failure}`] ?? 0) + 1
   }
   const sum = (of: (result: Result) => number): number => counted.reduce((total, result) => total + of(result), 0)
+  const ratios = results.flatMap(({ ratio }) => ratio ?? [])
   return {
     attempts: few ? sum(({ tries }) => tries) : latest.length,
     answered: few ? sum(({ answers }) => answers) : sum(({ answered }) => answered),
     failures,
     foreign: line?.foreign ?? null,
     domestic: line?.domestic ?? null,
+    slower: ratios.length > 0 && usual !== undefined ? Math.exp(median(ratios) - usual) : null,
   }
 }
 

@@ -87,12 +87,13 @@ export function* cost(seed: number): Generator<Figure> {
         for (const [at, bin] of rest) step(state, at, bin)
       })
       const [at, bin] = bins.at(-1)!
+      const written = serialize(state)
       window += processor(() => {
         // As a new window is judged: from the kept state, over its own bin and the two before it.
-        const kept = deserialize(serialize(state)) as State
+        const kept = deserialize(written) as State
         for (let again = 1; again <= 3; again++) step(kept, at + again * BIN, bin)
       })
-      bytes += serialize(state).length
+      bytes += written.length
     }
     yield {
       figure: 'cost of the detector alone',
