@@ -119,9 +119,13 @@ const finding = (group: readonly Part[], networks: ReadonlyMap<number, readonly 
   }
 }
 
+/** Median over agents of the share that answered. */
 const reachOf = (trials: readonly Series[]): number => {
-  const tried = trials.filter(({ attempts }) => attempts > 0)
-  return tried.length === 0 ? 1 : median(tried.map(({ attempts, answered }) => answered / attempts))
+  const shares = [...Map.groupBy(trials, ({ agent }) => agent).values()].flatMap(of => {
+    const attempts = of.reduce((sum, trial) => sum + trial.attempts, 0)
+    return attempts === 0 ? [] : of.reduce((sum, trial) => sum + trial.answered, 0) / attempts
+  })
+  return shares.length === 0 ? 1 : median(shares)
 }
 
 /** What it was compared with: of seconds the agents' own controls, of reach the other networks of the country at the time. */
