@@ -141,7 +141,7 @@ export class Analyst {
     this.#touched = new Map()
     try {
       await agentWindows(store, touched)
-      const judged = await judgeTouched(store, touched, now())
+      const judged = await judgeTouched(store, touched, now(), (...of) => this.#watch.usual(...of))
       await flagNetworks(store, touched, leastAgents)
       await rollups(store, judged, verdicts)
       const changes = await detect(this.#watch, store, touched, { events, networkName, now: now() })

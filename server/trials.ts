@@ -38,7 +38,7 @@ type Row = {
 
 const BIN = `toUInt32(intDiv(toUInt32(agent_windows.at), ${DETECTOR_BIN_SECONDS}) * ${DETECTOR_BIN_SECONDS})`
 /** Seconds to an answer: all steps but the name's and the bulk's, which caches and sizes rule. */
-const TOTAL = (map: string): string =>
+export const TOTAL = (map: string): string =>
   `arraySum(mapValues(mapFilter((k, v) -> k NOT IN ('resolve', 'transfer'), ${map})))`
 const SCOPE = `country = {country:String} AND asn != 0 AND agent_windows.at >= fromUnixTimestamp({from:UInt32})
   AND agent_windows.at < fromUnixTimestamp({to:UInt32}) AND (empty({asns:Array(UInt32)}) OR asn IN {asns:Array(UInt32)})`

@@ -4,6 +4,7 @@ import { RULE_VERSION } from '../measurement/judge/outcome.ts'
 import { DETECTOR_BIN_SECONDS } from '../measurement/windows.ts'
 import { type Episode, noState, type State, step } from './analysis/detector.ts'
 import { type Cut, type Isolation, noIsolation, stepIsolation } from './analysis/isolation.ts'
+import { usualOf } from './analysis/shift.ts'
 import type { Store } from './store/store.ts'
 import { type Trials, trialsOf } from './trials.ts'
 
@@ -11,7 +12,12 @@ import { type Trials, trialsOf } from './trials.ts'
 type Known = { at: number; series: Map<string, State>; line: Isolation }
 
 /** What was found so far on one network; series are `app feature`. */
-export type Seen = { series: ReadonlyMap<string, readonly Episode[]>; cuts: readonly Cut[] }
+export type Seen = {
+  series: ReadonlyMap<string, readonly Episode[]>
+  cuts: readonly Cut[]
+  /** By series and agent, the ln ratio of target to control that is usual. */
+  usual: ReadonlyMap<string, ReadonlyMap<string, number>>
+}
 
 const DAY_SECONDS = 86_400
 const WEEK_SECONDS = 7 * DAY_SECONDS
@@ -21,6 +27,10 @@ const SETTLED_SECONDS = 2 * DETECTOR_BIN_SECONDS
 const DAILY_SECONDS = 16 * DAY_SECONDS
 /** The epoch began on a Thursday: days from it to the first Monday. */
 const MONDAY = 4 * DAY_SECONDS
+
+/** Networks read at a time: bounds memory where whole histories are read. */
+const NETWORKS_NEAR = 500
+const NETWORKS_FAR = 4
 
 const binOf = (at: number): number => Math.floor(at / DETECTOR_BIN_SECONDS) * DETECTOR_BIN_SECONDS
 
@@ -61,10 +71,20 @@ export class Watch {
     // Networks that go back far are read apart, so that the others are read from the last bins only.
     const starts = await this.#starts(country, from, now)
     const near = Map.groupBy(starts, ([, { at }]) => (at > now - 3 * 3_600 ? -1 : Math.floor(at / DAY_SECONDS)))
-    for (const group of near.values()) await this.#advance(country, new Map(group), now, seen, kept)
+    for (const [day, group] of near) {
+      const most = day === -1 ? NETWORKS_NEAR : NETWORKS_FAR
+      for (let i = 0; i < group.length; i += most) {
+        await this.#advance(country, new Map(group.slice(i, i + most)), now, seen, kept)
+      }
+    }
     if (kept.length > 0) await this.#store.insert('detector_states', kept)
     this.#seen.set(country, seen)
     return seen
+  }
+
+  /** What is usual of an agent's seconds, as of when its network was last looked at. */
+  usual(country: string, asn: number, series: string, agent: string): number | undefined {
+    return this.#seen.get(country)?.get(asn)?.usual.get(series)?.get(agent)
   }
 
   #overdue(networks: ReadonlyMap<number, { looked: number }>, now: number): number[] {
@@ -104,11 +124,16 @@ export class Watch {
     const alive = await this.#alive(since, now)
     for (const [asn, known] of starts) {
       const bins = byBin(trials, asn, known.at)
+      const began = known.at
       let settled = false
       const settle = () => {
-        known.at = Math.max(known.at, binOf(now) - SETTLED_SECONDS)
-        this.#settled.set(`${country} ${asn}`, { at: known.at, state: serialize(known) })
+        const at = Math.max(known.at, binOf(now) - SETTLED_SECONDS)
+        const network = `${country} ${asn}`
         settled = true
+        // Where it began from this very state, that stands.
+        if (began === at && this.#settled.get(network)?.at === at) return
+        known.at = at
+        this.#settled.set(network, { at, state: serialize(known) })
       }
       for (const [at, of] of bins) {
         if (!settled && at >= binOf(now) - SETTLED_SECONDS) settle()
@@ -128,6 +153,7 @@ export class Watch {
       seen.set(asn, {
         series: new Map([...known.series].map(([key, { episodes }]) => [key, episodes])),
         cuts: known.line.cuts,
+        usual: new Map([...known.series].map(([key, { shift }]) => [key, usualOf(shift)])),
         looked: binOf(now),
       })
     }

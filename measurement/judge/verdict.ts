@@ -9,6 +9,10 @@ export const BLOCKED_AT_MOST = 0.1
  * six data centres (OONI's false negative in Brazil 2023, ooni/probe#2466) are.
  */
 export const PARTIAL_BELOW = 0.9
+/** Answers that take this many times as long as usual, against the agents' own controls, are `slow` (reference detection.md §5.4 B). */
+export const SLOW_FROM = 1.5
+/** One agent that is slower has a slow line or another route; two have the same trouble. */
+export const SLOW_AGENTS = 2
 /** Fewer results than this say nothing: one name that fails once is no verdict. */
 export const LEAST_RESULTS = 3
 /** Share of agents whose foreign controls fail from which the network, not the app, is the matter (reference detection.md §5.4 D). */
@@ -31,6 +35,11 @@ export type Witness = {
   failures: Readonly<Record<string, number>>
   foreign: Worked
   domestic: Worked
+  /**
+   * How many times as long as usual for this agent the answers took, against its foreign control in the same window;
+   * null where that is not known. Pairing takes out hour and weekday, which target and control share.
+   */
+  slower?: number | null
 }
 
 /** Control agents on unfiltered networks that asked the same app in the same window. */
@@ -82,10 +91,15 @@ export const judge = (all: readonly Witness[], abroad: readonly Abroad[] = []): 
   const results = witnesses.reduce((sum, { attempts }) => sum + attempts, 0)
   if (results < LEAST_RESULTS) return said('insufficient', witnesses)
   const reach = reachOf(witnesses)
-  if (reach >= PARTIAL_BELOW) return said('ok', witnesses)
+  if (reach >= PARTIAL_BELOW) return said(isSlow(witnesses) ? 'slow' : 'ok', witnesses)
   const { layer, mechanism } = cause(witnesses)
   if (isDown(abroad)) return said('app_down', witnesses, layer)
   return said(reach <= BLOCKED_AT_MOST ? 'blocked' : 'partial', witnesses, layer, mechanism)
+}
+
+const isSlow = (witnesses: readonly Witness[]): boolean => {
+  const slower = witnesses.flatMap(witness => witness.slower ?? [])
+  return slower.length >= SLOW_AGENTS && median(slower) >= SLOW_FROM
 }
 
 const isDown = (abroad: readonly Abroad[]): boolean => {

@@ -1,5 +1,5 @@
 import { median } from '../../measurement/judge/statistics.ts'
-import { BLOCKED_AT_MOST, cause, PARTIAL_BELOW } from '../../measurement/judge/verdict.ts'
+import { BLOCKED_AT_MOST, cause, PARTIAL_BELOW, SLOW_FROM } from '../../measurement/judge/verdict.ts'
 import type { Layer } from '../../measurement/step.ts'
 import type { Mechanism, Recurrence, State, Verdict } from '../../measurement/verdict.ts'
 import { DETECTOR_BIN_SECONDS } from '../../measurement/windows.ts'
@@ -104,24 +104,30 @@ const finding = (group: readonly Part[], networks: ReadonlyMap<number, readonly 
   const tallies = group.flatMap(part => part.tallies)
   const attempts = trials.reduce((sum, trial) => sum + trial.attempts, 0)
   const answered = trials.reduce((sum, trial) => sum + trial.answered, 0)
+  // A little slower on every agent is a busy evening as likely as anything: only a paired transfer can confirm that.
+  const slower = Math.exp(median(group.map(part => part.slower)))
   return {
     networks: asns,
     verdict: kind === 'slow' ? 'slow' : reachOf(trials) <= BLOCKED_AT_MOST ? 'blocked' : 'partial',
     ...causeOf({ kind, trials }),
-    state: stateOf(tallies),
+    state: kind === 'slow' && slower < SLOW_FROM ? 'unconfirmed' : stateOf(tallies),
     onset,
     end: group.some(({ open }) => open) ? null : seen + DETECTOR_BIN_SECONDS,
     recurring,
     share: attempts === 0 ? 0 : 1 - answered / attempts,
-    slower: kind === 'slow' ? Math.exp(median(group.map(part => part.slower))) : null,
+    slower: kind === 'slow' ? slower : null,
     agents: tallies.filter(({ hit }) => hit).length,
     control: controlOf(kind, asns, networks, onset, seen),
   }
 }
 
+/** Median over agents of the share that answered. */
 const reachOf = (trials: readonly Series[]): number => {
-  const tried = trials.filter(({ attempts }) => attempts > 0)
-  return tried.length === 0 ? 1 : median(tried.map(({ attempts, answered }) => answered / attempts))
+  const shares = [...Map.groupBy(trials, ({ agent }) => agent).values()].flatMap(of => {
+    const attempts = of.reduce((sum, trial) => sum + trial.attempts, 0)
+    return attempts === 0 ? [] : of.reduce((sum, trial) => sum + trial.answered, 0) / attempts
+  })
+  return shares.length === 0 ? 1 : median(shares)
 }
 
 /** What it was compared with: of seconds the agents' own controls, of reach the other networks of the country at the time. */

@@ -15,7 +15,7 @@ import {
   type Vote,
   weightOf,
 } from './mixture.ts'
-import { calm, freeze, noShift, type Shift, shifted, sizeOf, takeShift } from './shift.ts'
+import { calm, freeze, LEAST_SIZE, noShift, type Shift, shifted, sizeOf, takeShift } from './shift.ts'
 import { failedShare, HIT, ordered, type Trial, voters } from './trial.ts'
 
 /**
@@ -137,7 +137,10 @@ const lasts = (open: Open, at: number, votes: readonly Vote[], normal: number): 
 }
 
 /** A slow-down that is open: who is hit, by how much, and the evidence that it is over. */
-type Slow = { episode: Episode; hit: Set<string>; by: number; back: number; backFrom: number }
+type Slow = { episode: Episode; hit: Set<string>; by: number; sizes: number[]; back: number; backFrom: number }
+
+/** Its size is the median of so many bins from the alarm on; before the first of them it does not end. */
+const SIZE_BINS = { least: 4, most: 16 } as const
 
 /** Deviation of the hit agents' median in one bin, at least: noise they share is not in their own spreads. */
 const BACK_DEVIATION = 0.15
@@ -154,16 +157,18 @@ const stepSlow = (state: State, at: number, trials: readonly Trial[]): void => {
     const { hit, by } = sizeOf(state.shift, at)
     const { episode } = opened(state, 'slow', found.onset, at)
     Object.assign(episode, { by: found.by })
-    state.open.slow = { episode, hit, by, back: 0, backFrom: at }
+    state.open.slow = { episode, hit, by, sizes: [], back: 0, backFrom: at }
     freeze(state.shift, found.onset)
     return
   }
   const of = moves.filter(({ agent, known }) => !known || slow.hit.has(agent)).map(({ by }) => by)
   const over = at - slow.episode.onset > LONGEST_SLOW_SECONDS
   if (of.length === 0 && !over) return
-  const now = median(of)
+  const now = of.length > 0 ? median(of) : 0
+  if (slow.sizes.length < SIZE_BINS.most) slow.by = sized(slow, now)
   if (now > slow.by / 2) slow.episode.seen = at
   const before = slow.back
+  if (slow.sizes.length < SIZE_BINS.least && !over) return
   const evidence = ((slow.by / 2 - now) * slow.by) / BACK_DEVIATION ** 2
   slow.back = Math.max(0, slow.back + Math.max(-BACK_CLIP, Math.min(BACK_CLIP, evidence)))
   if (before === 0 && slow.back > 0) slow.backFrom = at
@@ -171,6 +176,11 @@ const stepSlow = (state: State, at: number, trials: readonly Trial[]): void => {
   slow.episode.end = over ? at : slow.backFrom
   state.open.slow = null
   calm(state.shift)
+}
+
+const sized = (slow: Slow, now: number): number => {
+  slow.sizes.push(now)
+  return Math.max(LEAST_SIZE, median(slow.sizes))
 }
 
 export const binsOf = (trials: readonly Trial[]): Map<number, Trial[]> => Map.groupBy(ordered(trials), ({ at }) => at)

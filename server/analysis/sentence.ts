@@ -1,4 +1,4 @@
-import { findApp } from '../../measurement/catalogue.ts'
+import { CONTROL, findApp } from '../../measurement/catalogue.ts'
 import type { Recurrence } from '../../measurement/verdict.ts'
 import type { Finding } from './degradations.ts'
 import { zoneOf } from './recurrence.ts'
@@ -39,7 +39,17 @@ const english = (of: Named): string => {
   const named = networks(of, false)
   const where = named.length === 0 ? place(of.country, 'en') : `${list(named, rest)} in ${place(of.country, 'en')}`
   const feature = of.feature === 'text' ? '' : ` (${of.feature})`
-  return `${appName(of, 'en')}${feature}: ${words.en[of.verdict] ?? of.verdict} on ${where} ${dates(of, 'en')}${weekly(of.recurring)}; ${answered(of)}% of its endpoints answered${layer(of)}${control(of)}.`
+  // Of the controls the finding is about the network itself.
+  const what = of.app === CONTROL ? 'Network' : `${appName(of, 'en')}${feature}`
+  return `${what}: ${words.en[of.verdict] ?? of.verdict} on ${where} ${dates(of, 'en')}${weekly(of.recurring)}${size(of)}${control(of)}.`
+}
+
+const size = (of: Named): string => {
+  if (of.app === CONTROL) return ''
+  if (of.slower !== null) {
+    return `; answers took ${of.slower.toFixed(1)} times as long as usual, against neutral controls of the same agents`
+  }
+  return `; ${answered(of)}% of its endpoints answered${layer(of)}`
 }
 
 const list = (named: readonly string[], rest: number): string => {
@@ -146,5 +156,11 @@ const persian = (of: Named): string => {
     : ''
   const others = of.control === 'other networks of the country' ? `؛ شبکه‌های دیگر ${country} به آن می‌رسیدند` : ''
   const share = answered(of).replace('under', 'کمتر از')
-  return `${appName(of, 'fa')} در ${where} ${dates(of, 'fa')}${hours} ${words.fa[of.verdict] ?? of.verdict} بود؛ ${digits(share)}٪ از سرورهایش پاسخ دادند${others}.`
+  const what = of.app === CONTROL ? 'شبکه' : appName(of, 'fa')
+  const said = `${what} در ${where} ${dates(of, 'fa')}${hours} ${words.fa[of.verdict] ?? of.verdict} بود`
+  if (of.app === CONTROL) return `${said}.`
+  if (of.slower !== null) {
+    return `${said}؛ پاسخ‌هایش در برابر کنترل‌های بی‌طرف همان عامل‌ها ${digits(of.slower.toFixed(1))} برابر همیشه طول کشید.`
+  }
+  return `${said}؛ ${digits(share)}٪ از سرورهایش پاسخ دادند${others}.`
 }

@@ -210,6 +210,13 @@ const togetherSince = (shift: Shift, at: number): number | null => {
   return null
 }
 
+/** The ln ratio that is usual, of the agents it is known of. */
+export const usualOf = ({ agents }: Shift): Map<string, number> =>
+  new Map([...agents].flatMap(([agent, { usual }]) => (usual.centre === null ? [] : [[agent, usual.centre]])))
+
+/** A slow-down is taken to be at least this large, in ln: what ends it must be told from what it was. */
+export const LEAST_SIZE = Math.log(1.15)
+
 /** Agents that have risen, and by how much. */
 export const sizeOf = (shift: Shift, at: number): { hit: Set<string>; by: number } => {
   const all = [...shift.agents].filter(([, { usual, seen }]) => usual.centre !== null && seen >= at - BREADTH.seconds)
@@ -217,7 +224,7 @@ export const sizeOf = (shift: Shift, at: number): { hit: Set<string>; by: number
   const of = risen.length > 0 ? risen : all
   return {
     hit: new Set(of.map(([agent]) => agent)),
-    by: Math.max(Math.log(1.15), median(of.map(([, { late }]) => late))),
+    by: Math.max(LEAST_SIZE, median(of.map(([, { late }]) => late))),
   }
 }
 

@@ -9,8 +9,8 @@ export type Usual = {
   block: number
   /** Values of the block under way. */
   values: number[]
-  /** [index, median, median distance from what was usual], oldest first. */
-  blocks: [number, number, number][]
+  /** Index, median, and median distance from what was usual, of each block; oldest first, flat to be kept cheaply. */
+  blocks: number[]
   /** Null until two days are known. */
   centre: number | null
   /** Robust standard deviation. */
@@ -37,18 +37,27 @@ export const learn = (usual: Usual, at: number, value: number): void => {
 /** Forget what was learned from `at` on: it belongs to trouble that was not known yet. */
 export const forget = (usual: Usual, at: number): void => {
   const block = Math.floor(at / BLOCK_SECONDS)
-  usual.blocks = usual.blocks.filter(([index]) => index < block)
+  while (usual.blocks.length > 0 && usual.blocks.at(-3)! >= block) usual.blocks.length -= 3
   if (usual.block >= block) usual.values = []
 }
 
 const complete = (usual: Usual, now: number): void => {
+  const { blocks } = usual
   const centre = median(usual.values)
   const usually = usual.centre ?? centre
-  usual.blocks.push([usual.block, centre, median(usual.values.map(value => Math.abs(value - usually)))])
+  blocks.push(usual.block, centre, median(usual.values.map(value => Math.abs(value - usually))))
   usual.values = []
-  while (usual.blocks.length > 0 && usual.blocks[0]![0] < now - KEPT_BLOCKS) usual.blocks.shift()
-  const known = usual.blocks.slice(0, -1)
-  if (known.length === 0 || (usual.centre === null && now - known[0]![0] < LEAST_BLOCKS)) return
-  usual.centre = median(known.map(([, centre]) => centre))
-  usual.spread = MAD_TO_DEVIATION * median(known.map(([, , distance]) => distance))
+  let old = 0
+  while (old < blocks.length && blocks[old]! < now - KEPT_BLOCKS) old += 3
+  blocks.splice(0, old)
+  const known = blocks.length - 3
+  if (known <= 0 || (usual.centre === null && now - blocks[0]! < LEAST_BLOCKS)) return
+  const centres: number[] = []
+  const distances: number[] = []
+  for (let i = 0; i < known; i += 3) {
+    centres.push(blocks[i + 1]!)
+    distances.push(blocks[i + 2]!)
+  }
+  usual.centre = median(centres)
+  usual.spread = MAD_TO_DEVIATION * median(distances)
 }

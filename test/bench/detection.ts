@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Bench } from './bench.ts'
-import { arrivals, cost, liars } from './detection/hard.ts'
+import { arrivals, cost, costOfStore, liars } from './detection/hard.ts'
 import { pathsOf } from './detection/paths.ts'
 import { fixedThreshold, ooniCusum } from './detection/rivals.ts'
 import { cells, type Generator, quiet, recall, rivalry } from './detection/score.ts'
@@ -54,5 +54,6 @@ export const bench: Bench = async figure => {
     figure({ simulated: 'lines', detector: 'peyk', ...found })
   for (const found of arrivals(scoring.lines, Math.min(runs, 20)))
     figure({ simulated: 'lines', detector: 'peyk', ...found })
-  for await (const found of cost(scoring.lines)) figure({ simulated: 'lines', detector: 'peyk', ...found })
+  for (const found of cost(scoring.lines)) figure({ simulated: 'lines', detector: 'peyk', ...found })
+  for await (const found of costOfStore()) figure({ simulated: 'store', detector: 'peyk', ...found })
 }

@@ -2,9 +2,13 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { findingsOf } from '../../server/analysis/degradations.ts'
 import { episodesOf } from '../../server/analysis/detector.ts'
+import { noIsolation, stepIsolation } from '../../server/analysis/isolation.ts'
 import type { Series } from '../../server/analysis/parts.ts'
 import { recurrenceOf } from '../../server/analysis/recurrence.ts'
 import type { Trial } from '../../server/analysis/trial.ts'
+import { outliersOf, stateOf, type Tally } from '../../server/analysis/trust.ts'
+import { pathsOf } from '../bench/detection/paths.ts'
+import { type Event, seriesOf, type World as World2 } from '../bench/detection/series.ts'
 
 const HOUR = 3_600
 const DAY = 86_400
@@ -151,4 +155,173 @@ describe('one finding per cause', () => {
     expect(findingsOf(networks, 'UTC', START + 14 * DAY)[0]?.end).toBeNull()
     expect(findingsOf(networks, 'UTC', later)[0]?.end).toBeGreaterThan(START + 13 * DAY)
   })
+})
+
+describe('slow-downs', () => {
+  const series = (seed: number, event?: Event, more: Partial<World2> = {}): Series[] =>
+    seriesOf({ seed, agents: 5, days: 13, ...(event ? { event } : {}), ...more }).map(of => ({ ...of, failures: {} }))
+  const onset = START + 10.5 * DAY
+
+  test('twice as slow is told, dated and sized; it ends', () => {
+    const found = findingsOf(new Map([[1, series(45, { day: 10.5, hours: 30, slower: 2 })]]), 'UTC', START + 13 * DAY)
+    expect(found).toMatchObject([{ verdict: 'slow', networks: [1], layer: null, recurring: null }])
+    expect(Math.abs(found[0]!.onset - onset)).toBeLessThanOrEqual(HOUR)
+    expect(Math.abs(found[0]!.end! - onset - 30 * HOUR)).toBeLessThanOrEqual(2 * HOUR)
+    expect(found[0]!.slower).toBeGreaterThan(1.7)
+    expect(found[0]!.slower).toBeLessThan(2.4)
+  })
+
+  test('a slow-down that turns into a block is two findings; both at once are one, the worse leading', () => {
+    const slow = series(42, { day: 10.5, hours: 24, slower: 2 })
+    const blocked = series(42, { day: 11.5, hours: 30, lost: 1 })
+    const then = [...slow.filter(({ at }) => at < onset + DAY), ...blocked.filter(({ at }) => at >= onset + DAY)]
+    expect(findingsOf(new Map([[1, then]]), 'UTC', START + 13 * DAY).map(({ verdict }) => verdict)).toEqual([
+      'slow',
+      'blocked',
+    ])
+    const both = series(43, { day: 10.5, hours: 30, slower: 3, lost: 0.5 })
+    expect(findingsOf(new Map([[1, both]]), 'UTC', START + 13 * DAY).map(({ verdict }) => verdict)).toEqual(['partial'])
+  })
+
+  test('what is slow in target and control alike is no slow-down, however slow', () => {
+    // Pairs are ratios: a scale common to both legs is in none of them; another scale of one agent is its usual.
+    const all = series(44).map(of => ({
+      ...of,
+      ratio: of.ratio === null ? null : of.ratio + (of.agent === 'a000' ? 3 : 0),
+    }))
+    expect(episodesOf(all)).toEqual(episodesOf(series(44)))
+  })
+})
+
+describe('a line that is down', () => {
+  const line = (at: number, foreign: boolean, domestic: boolean, agents = 6): Trial[] =>
+    Array.from({ length: agents }, (_, i) => ({
+      at,
+      agent: `a${i}`,
+      prefix: i + 1,
+      attempts: 1,
+      answered: foreign ? 1 : 0,
+      ratio: null,
+      foreign,
+      domestic,
+    }))
+  const days = (count: number) => Array.from({ length: count * 96 }, (_, i) => START + i * 900)
+  const cutsOf = (bins: [number, Trial[]][], alive = true) => {
+    const state = noIsolation()
+    for (const [at, bin] of bins) stepIsolation(state, at, bin, () => alive)
+    return state.cuts
+  }
+  const outage = (from: number, hours: number, bad: (at: number) => Trial[]): [number, Trial[]][] =>
+    days(8).map(at => [at, at >= from && at < from + hours * HOUR ? bad(at) : line(at, true, true)])
+  const from = START + 5 * DAY
+
+  test('the country’s own works and nothing abroad: cut off; neither works: no network', () => {
+    expect(cutsOf(outage(from, 5, at => line(at, false, true)))).toMatchObject([
+      { verdict: 'domestic_only', onset: from, end: from + 5 * HOUR },
+    ])
+    expect(cutsOf(outage(from, 5, at => line(at, false, false)))).toMatchObject([
+      { verdict: 'network_down', onset: from },
+    ])
+    expect(cutsOf(outage(from, 5, at => [...line(at, true, true, 5), ...line(at, false, false, 1)]))).toEqual([])
+  })
+
+  test('silence of most is a finding, unless nobody else was heard either', () => {
+    const silent = outage(from, 5, () => []).filter(([, bin]) => bin.length > 0)
+    expect(cutsOf(silent)).toMatchObject([{ verdict: 'network_down', onset: from, end: from + 5 * HOUR }])
+    expect(cutsOf(silent, false)).toEqual([])
+  })
+
+  test('and nothing is said about an app then', () => {
+    const bins = outage(from, 5, at => line(at, false, false)).flatMap(([, bin]) => bin)
+    expect(episodesOf(bins)).toEqual([])
+  })
+})
+
+describe('trust', () => {
+  const fail = (trial: Trial): Trial => ({ ...trial, answered: 0, ratio: null, foreign: true })
+  /** A network where nothing ever fails, so that what is found is what liars make. */
+  const honest = (agents: number): Trial[] =>
+    seriesOf({ seed: 7, agents, days: 12 }).map(of => ({ ...of, answered: 1, foreign: true, domestic: true, ratio: 0 }))
+
+  test('below a third of the agents no lie opens a finding, and none closes one', () => {
+    const onset = START + 10 * DAY
+    const [one] = honest(1)
+    fc.assert(
+      fc.property(fc.integer({ min: 4, max: 24 }), fc.double({ min: 0, max: 1, noNaN: true }), (agents, share) => {
+        const liars = Math.min(Math.floor(share * agents), Math.ceil(0.34 * agents) - 1)
+        const names = new Set(Array.from({ length: liars }, (_, i) => `a${String(i).padStart(3, '0')}`))
+        // Everybody is there in every bin, so that the share of liars is what it is said to be.
+        const all = Array.from({ length: 2 * 96 }, (_, i) => onset - DAY + i * 900).flatMap(at =>
+          Array.from({ length: agents }, (_, i) => ({
+            ...one!,
+            at,
+            agent: `a${String(i).padStart(3, '0')}`,
+            prefix: i + 1,
+          })),
+        )
+        const opened = all.map(of => (names.has(of.agent) && of.at >= onset ? fail(of) : of))
+        expect(episodesOf(opened)).toEqual([])
+        // The honest are blocked, the liars say that all is well.
+        const denied = all.map(of => (!names.has(of.agent) && of.at >= onset ? fail(of) : of))
+        expect(episodesOf(denied)).toMatchObject([{ kind: 'reach', end: null }])
+      }),
+      { numRuns: 25 },
+    )
+  })
+
+  test('of one prefix two agents vote, however many it has', () => {
+    const onset = START + 10 * DAY
+    const all = honest(5)
+    const rack = all
+      .filter(({ agent, at }) => agent === 'a000' && at >= onset)
+      .flatMap(of => Array.from({ length: 30 }, (_, i) => fail({ ...of, agent: `z${i}`, prefix: 99 })))
+    const series = [...all, ...rack].map(of => ({ ...of, failures: {} }))
+    const state = findingsOf(new Map([[1, series]]), 'UTC', START + 12 * DAY)
+    expect(state.filter(of => of.state === 'confirmed')).toEqual([])
+    const apart = rack.map((of, i) => ({ ...of, prefix: 100 + (i % 30) }))
+    expect(episodesOf([...all, ...apart]).length).toBeGreaterThan(0)
+  })
+
+  test('a finding is confirmed by ten agents or two networks, by most of those asked, and without any one prefix', () => {
+    const tally = (asn: number, at: number, hit: boolean, prefix = at + 1): Tally => ({
+      asn,
+      agent: `${asn}-${at}`,
+      prefix,
+      hit,
+      evidence: hit ? 5 : 0,
+    })
+    const of = (asn: number, hit: number, not: number, prefix?: number) =>
+      Array.from({ length: hit + not }, (_, i) => tally(asn, i, i < hit, prefix))
+    expect(stateOf(of(1, 10, 0))).toBe('confirmed')
+    expect(stateOf(of(1, 9, 0))).toBe('unconfirmed')
+    expect(stateOf([...of(1, 3, 0), ...of(2, 3, 0)])).toBe('confirmed')
+    expect(stateOf([...of(1, 3, 0), ...of(2, 1, 2)])).toBe('unconfirmed')
+    // Thirty of a hundred may be lies, and then some honest agents fail by chance.
+    expect(stateOf(of(1, 40, 60))).toBe('unconfirmed')
+    expect(stateOf(of(1, 60, 40))).toBe('confirmed')
+    expect(stateOf(of(1, 10, 0, 4))).toBe('unconfirmed')
+  })
+
+  test('agents that say otherwise than their network are pointed out, with the reason', () => {
+    const counted = (agent: string, failed: number, tried = 200) => ({ agent, asn: 1, tried, failed })
+    const fine = ['a', 'b', 'c', 'd', 'e'].map(agent => counted(agent, 2))
+    expect(outliersOf(fine)).toEqual([])
+    expect(outliersOf([...fine, counted('x', 190)])).toMatchObject([
+      { agent: 'x', reason: expect.stringMatching('fails where') },
+    ])
+    const blocked = ['a', 'b', 'c', 'd', 'e'].map(agent => counted(agent, 199))
+    expect(outliersOf([...blocked, counted('v', 0)])).toMatchObject([
+      { agent: 'v', reason: expect.stringMatching('VPN') },
+    ])
+    expect(outliersOf([...fine, counted('y', 20, 20)])).toEqual([])
+  })
+})
+
+test('both generators are found in, shuffled as in order', () => {
+  for (const made of [seriesOf, pathsOf]) {
+    const all = made({ seed: 51, agents: 5, days: 13, event: { day: 10.5, hours: 30, slower: 2.5 } })
+    const found = episodesOf(all)
+    expect(found.map(({ kind }) => kind)).toContain('slow')
+    expect(episodesOf(all.toReversed())).toEqual(found)
+  }
 })

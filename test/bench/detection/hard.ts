@@ -1,7 +1,17 @@
+import { mkdtempSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
+import { deserialize, serialize } from 'node:v8'
+import { allTargets, CONTROL } from '../../../measurement/catalogue.ts'
+import type { Target } from '../../../measurement/target.ts'
 import { findingsOf } from '../../../server/analysis/degradations.ts'
-import { binsOf, episodesOf, noState, step } from '../../../server/analysis/detector.ts'
-import type { Trial } from '../../../server/analysis/trial.ts'
+import { binsOf, episodesOf, noState, type State, step } from '../../../server/analysis/detector.ts'
+import { detect } from '../../../server/findings.ts'
+import { openEmbedded } from '../../../server/store/chdb.ts'
+import { migrate } from '../../../server/store/schema.ts'
+import type { Store } from '../../../server/store/store.ts'
+import { Watch } from '../../../server/watch.ts'
 import { Random } from './random.ts'
 import { confirmedIn } from './score.ts'
 import { BIN, DAY, START, seriesOf, type World } from './series.ts'
@@ -60,38 +70,98 @@ export function* arrivals(seed: number, runs: number): Generator<Figure> {
   yield { figure: 'shuffled arrival', runs, findings: found, same: same / runs }
 }
 
-/** Bins judged a second, and what states weigh: the detector alone, without the store. */
-export async function* cost(seed: number): AsyncGenerator<Figure> {
-  const made = Array.from({ length: 50 }, (_, i) => [...binsOf(seriesOf({ seed: seed + i, agents: 3, days: 21 }))])
-  for (const series of [1_000, 10_000, 100_000]) {
-    const kept = Math.min(series, 10_000)
-    const before = process.memoryUsage().heapUsed
-    const states = Array.from({ length: kept }, noState)
-    for (const [index, state] of states.entries())
-      for (const [at, bin] of weekOf(made[index % 50]!, 0)) step(state, at, bin)
-    const began = performance.now()
-    for (const [index, state] of states.entries())
-      for (const [at, bin] of weekOf(made[index % 50]!, 1)) step(state, at, bin)
-    const week = performance.now() - began
-    const window = performance.now()
-    for (const [index, state] of states.entries()) {
-      const [at, bin] = made[index % 50]![1_400]! as [number, Trial[]]
-      step(state, at, bin)
+/** Processor seconds (one core) of the detector alone, and what its states weigh as kept: linear in series. */
+export function* cost(seed: number): Generator<Figure> {
+  const made = Array.from({ length: 50 }, (_, i) => [...binsOf(seriesOf({ seed: seed + i, agents: 3, days: 14 }))])
+  for (const series of [1_000, 3_000, 10_000]) {
+    let bytes = 0
+    let week = 0
+    let window = 0
+    for (let i = 0; i < series; i++) {
+      const bins = made[i % made.length]!
+      const half = bins.length >> 1
+      const state = noState()
+      for (const [at, bin] of bins.slice(0, half)) step(state, at, bin)
+      const rest = bins.slice(half)
+      week += processor(() => {
+        for (const [at, bin] of rest) step(state, at, bin)
+      })
+      const [at, bin] = bins.at(-1)!
+      const written = serialize(state)
+      window += processor(() => {
+        // As a new window is judged: from the kept state, over its own bin and the two before it.
+        const kept = deserialize(written) as State
+        for (let again = 1; again <= 3; again++) step(kept, at + again * BIN, bin)
+      })
+      bytes += written.length
     }
-    const scale = series / kept / 1_000
     yield {
-      figure: 'cost of the detector alone, one core',
+      figure: 'cost of the detector alone',
       series,
-      measured_series: kept,
       agents: 3,
-      week_seconds: Number((week * scale).toFixed(2)),
-      window_seconds: Number(((performance.now() - window) * scale).toFixed(3)),
-      state_megabytes: Math.round(((process.memoryUsage().heapUsed - before) / 1e6) * (series / kept)),
+      week_processor_seconds: Number(week.toFixed(2)),
+      window_processor_seconds: Number(window.toFixed(3)),
+      states_megabytes: Number((bytes / 1e6).toFixed(1)),
     }
   }
 }
 
-const weekOf = (bins: readonly [number, Trial[]][], week: number): readonly [number, Trial[]][] => {
-  const from = START + week * 7 * DAY
-  return bins.filter(([at]) => at >= from && at < from + ((7 * DAY) / BIN) * BIN)
+const processor = (work: () => void): number => {
+  const before = process.cpuUsage()
+  work()
+  const { user, system } = process.cpuUsage(before)
+  return (user + system) / 1e6
+}
+
+/** The same through the store: rows read, stepped, findings written. Networks of 50 apps each, three agents, seconds on the clock. */
+export async function* costOfStore(): AsyncGenerator<Figure> {
+  for (const series of [1_000, 10_000]) {
+    const store = await openEmbedded(mkdtempSync(join(tmpdir(), 'peyk-')))
+    await migrate(store)
+    const days = series === 1_000 ? 7 : 0.25
+    await fill(store, series / APPS, days)
+    const networks = Array.from({ length: series / APPS }, (_, i) => `KE ${i + 1}`)
+    const options = { events: [], networkName: () => undefined, now: START + days * DAY }
+    const watch = new Watch(store)
+    const at = (time: number) => new Map(networks.map(network => [network, new Set([time])]))
+    const began = performance.now()
+    await detect(watch, store, at(START), options)
+    const rebuilt = (performance.now() - began) / 1_000
+    const again = performance.now()
+    await detect(watch, store, at(options.now - 300), options)
+    yield {
+      figure: 'cost through the store',
+      series,
+      agents: 3,
+      days,
+      rebuilt_seconds: Number(rebuilt.toFixed(1)),
+      window_seconds: Number(((performance.now() - again) / 1_000).toFixed(2)),
+      resident_megabytes: Math.round(process.memoryUsage.rss() / 1e6),
+    }
+    await store.close()
+  }
+}
+
+const APPS = 50
+
+/** Quiet series, made by the store itself: one row a bin, agent and app, one in a hundred failed, seconds that scatter. */
+const fill = async (store: Store, networks: number, days: number): Promise<void> => {
+  const target = (wanted: (target: Target) => boolean): string =>
+    allTargets().find(({ target }) => wanted(target))!.target.id
+  const bins = Math.floor((days * DAY) / BIN)
+  for (const [app, id, apps] of [
+    ["concat('app', toString(a))", target(of => of.decides === 'yes' && !of.experimental), APPS],
+    [`'${CONTROL}'`, target(of => of.control === 'foreign'), 1],
+  ] as const) {
+    await store.command(
+      `INSERT INTO agent_windows (app, feature, country, asn, target, agent, at, origin, role, trust, prefix, attempts, answered,
+         failures, seconds, control_tried, control_answered, control_seconds, revision)
+       SELECT ${app}, 'text', 'KE', 1 + n, {id:String}, concat(toString(n), '-', toString(g)), fromUnixTimestamp({start:UInt32} + b * ${BIN}),
+         'agent', 'vantage', 'corroborated', 1 + g, 1, rand(1) % 100 != 0, map(), map('connect', exp(randNormal(-1.6, 0.2))), 1, 1,
+         map('connect', exp(randNormal(-1.6, 0.1, g))), 1
+       FROM (SELECT number % ${apps} AS a, intDiv(number, ${apps}) % 3 AS g, intDiv(number, ${apps * 3}) % ${networks} AS n,
+         intDiv(number, ${apps * 3 * networks}) AS b FROM numbers(${apps * 3 * networks * bins}))`,
+      { id, start: START },
+    )
+  }
 }

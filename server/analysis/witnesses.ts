@@ -1,0 +1,124 @@
+import { median } from '../../measurement/judge/statistics.ts'
+import {
+  type Abroad,
+  type Judgement,
+  judge,
+  LEAST_RESULTS,
+  type Witness,
+  type Worked,
+} from '../../measurement/judge/verdict.ts'
+import { ROLLUP_SECONDS, VERDICT_LOOKBACK_SECONDS } from '../../measurement/windows.ts'
+
+/** From results of agents to witnesses, and so to the verdicts of one series. Pure. */
+
+const ABROAD_SHARE = 0.5
+
+/** The newest result of one agent on one target within one 5-minute window. */
+export type Result = {
+  app: string
+  feature: string
+  target: string
+  agent: string
+  start: number
+  answered: number
+  failure: string
+  layer: string
+  /** Of the whole window: an agent may ask a target more than once. */
+  tries: number
+  answers: number
+  /** ln(seconds of the target / of the agent's foreign control) in this window; null unless both answered. */
+  ratio: number | null
+}
+/** How an agent's controls did within one window. */
+export type Control = {
+  agent: string
+  start: number
+  foreign_tried: number
+  foreign_answered: number
+  domestic_tried: number
+  domestic_answered: number
+}
+export type Elsewhere = {
+  app: string
+  feature: string
+  asn: number
+  country: string
+  start: number
+  attempts: number
+  answered: number
+}
+
+export type Judged = Judgement & { at: number }
+
+/** Verdicts of one series over ascending windows: each looks at the latest result per agent and target of the hour before. */
+export const verdictsOf = (
+  results: readonly Result[],
+  controls: readonly Control[],
+  elsewhere: readonly Elsewhere[],
+  starts: readonly number[],
+  usual: (agent: string) => number | undefined,
+): Judged[] => {
+  const judged: Judged[] = []
+  let first = 0
+  for (const at of starts) {
+    const from = at - VERDICT_LOOKBACK_SECONDS + ROLLUP_SECONDS
+    while (first < results.length && results[first]!.start < from) first++
+    const within: Result[] = []
+    for (let i = first; i < results.length && results[i]!.start <= at; i++) within.push(results[i]!)
+    if (within.length === 0) continue
+    const lines = linesOf(controls.filter(({ start }) => start >= from && start <= at))
+    const witnesses = [...Map.groupBy(within, ({ agent }) => agent)].map(([agent, of]) =>
+      witness(of, lines.get(agent), usual(agent)),
+    )
+    judged.push({ at, ...judge(witnesses, abroadOf(elsewhere.filter(({ start }) => start >= from && start <= at))) })
+  }
+  return judged
+}
+
+const linesOf = (controls: readonly Control[]): Map<string, { foreign: Worked; domestic: Worked }> => {
+  const lines = new Map<string, { foreign: Worked; domestic: Worked }>()
+  for (const { agent, foreign_tried, foreign_answered, domestic_tried, domestic_answered } of controls) {
+    const before = lines.get(agent)
+    lines.set(agent, {
+      foreign: foreign_tried > 0 ? foreign_answered > 0 : (before?.foreign ?? null),
+      domestic: domestic_tried > 0 ? domestic_answered > 0 : (before?.domestic ?? null),
+    })
+  }
+  return lines
+}
+
+/**
+ * What one agent saw: the latest result of each target. Where an app has too few targets for a verdict, each of the
+ * agent's tries within the look-back counts instead, so that one lost packet is not a block, and four failures are.
+ */
+const witness = (
+  results: readonly Result[],
+  line: { foreign: Worked; domestic: Worked } | undefined,
+  usual: number | undefined,
+): Witness => {
+  const latest = [...new Map(results.map(result => [result.target, result])).values()]
+  const few = latest.length < LEAST_RESULTS
+  const counted = few ? results : latest
+  const failures: Record<string, number> = {}
+  for (const { answered, layer, failure } of counted) {
+    if (!answered) failures[`${layer}/${failure}`] = (failures[`${layer}/${failure}`] ?? 0) + 1
+  }
+  const sum = (of: (result: Result) => number): number => counted.reduce((total, result) => total + of(result), 0)
+  const ratios = results.flatMap(({ ratio }) => ratio ?? [])
+  return {
+    attempts: few ? sum(({ tries }) => tries) : latest.length,
+    answered: few ? sum(({ answers }) => answers) : sum(({ answered }) => answered),
+    failures,
+    foreign: line?.foreign ?? null,
+    domestic: line?.domestic ?? null,
+    slower: ratios.length > 0 && usual !== undefined ? Math.exp(median(ratios) - usual) : null,
+  }
+}
+
+const abroadOf = (rows: readonly Elsewhere[]): Abroad[] =>
+  [...Map.groupBy(rows, ({ asn, country }) => `${country} ${asn}`).values()].map(of => ({
+    asn: of[0]!.asn,
+    country: of[0]!.country,
+    works:
+      of.reduce((sum, row) => sum + row.answered, 0) > ABROAD_SHARE * of.reduce((sum, row) => sum + row.attempts, 0),
+  }))
