@@ -3,7 +3,7 @@ import { useView } from './view.tsx'
 const commands = [
   { name: 'agent', text: 'npm run agent' },
   { name: 'import', text: 'npm run import -- ooni FILE' },
-  { name: 'demo', text: 'npm run demo' },
+  { name: 'baseline', text: 'npm run baseline' },
 ] as const
 
 /** A server without any measurement: what to do next. */

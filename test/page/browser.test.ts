@@ -40,7 +40,7 @@ describe.skipIf(chromiumMissing !== null)(
       expect(await page.locator('code').allTextContents()).toEqual([
         'npm run agent',
         'npm run import -- ooni FILE',
-        'npm run demo',
+        'npm run baseline',
       ])
     })
 

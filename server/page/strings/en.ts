@@ -250,7 +250,7 @@ export const en = {
     text: 'This server runs, and holds no measurement. One of these commands, in another terminal, gives it some:',
     agent: 'Measures from this machine, on its own line, and reports here.',
     import: 'Reads published OONI measurements of other people and other times.',
-    demo: 'Fills in a simulated country to look at. Everything it shows says that it is simulated.',
+    baseline: 'Asks every target once from this machine and prints what answered. Nothing is kept.',
     notNow: 'Nothing was measured at this time.',
     newest: (time: string) => `The newest measurements are from ${time}.`,
     showNewest: 'Show them',
