@@ -18,22 +18,20 @@ export type Scope = {
   feature?: string
 }
 
+/** One agent's trials of one series, column by column: a long history of few agents is told shortly. */
 type Row = {
   app: string
   feature: Feature
   asn: number
-  at: number
   agent: string
-  prefix: number
-  attempts: number
-  answered: number
-  failures: Record<string, number>
-  seconds: number | null
-  tried: number
-  worked: number
-  inside: number
-  home: number
-  control: number | null
+  ats: number[]
+  prefixes: number[]
+  tries: number[]
+  answers: number[]
+  failed: Record<string, number>[]
+  ratios: (number | null)[]
+  abroad: (number | null)[]
+  home: (number | null)[]
 }
 
 const BIN = `toUInt32(intDiv(toUInt32(agent_windows.at), ${DETECTOR_BIN_SECONDS}) * ${DETECTOR_BIN_SECONDS})`
@@ -64,14 +62,16 @@ const TRIALS = `WITH controls AS (
     AND ({app:String} = '' OR app = {app:String}) AND ({feature:String} = '' OR feature = {feature:String})
   GROUP BY app, feature, asn, bin, agent HAVING attempts > 0
 )
-SELECT app, feature, asn, bin AS at, agent, targets.prefix AS prefix, attempts, answered, failures, if(isNaN(seconds), NULL, seconds) AS seconds,
-  tried, worked, inside, home, if(isNaN(control) OR control <= 0, NULL, control) AS control
+SELECT app, feature, asn, agent, groupArray(bin) AS ats, groupArray(targets.prefix) AS prefixes, groupArray(attempts) AS tries,
+  groupArray(answered) AS answers, groupArray(failures) AS failed,
+  groupArray(tuple(if(seconds > 0 AND control > 0, round(log(seconds / control), 6), NULL))).1 AS ratios,
+  groupArray(tuple(if(tried > 0, worked > 0, NULL))).1 AS abroad, groupArray(tuple(if(controls.inside > 0, controls.home > 0, NULL))).1 AS home
 FROM (
   SELECT * FROM targets
   UNION ALL SELECT {control:String}, 'web', asn, bin, agent, prefix, tried, worked, map(), nan FROM controls
     WHERE {app:String} IN ('', {control:String}) AND tried + inside > 0
 ) AS targets LEFT JOIN controls USING (asn, agent, bin)
-ORDER BY app, feature, asn, at, agent`
+GROUP BY app, feature, asn, agent ORDER BY app, feature, asn, agent`
 
 const FOREVER = 2 ** 32 - 1
 
@@ -82,18 +82,27 @@ export const trialsOf = async (store: Store, scope: Scope): Promise<Trials[]> =>
   return [...Map.groupBy(rows, of => `${of.app} ${of.feature}`).values()].map(of => ({
     app: of[0]!.app,
     feature: of[0]!.feature,
-    networks: new Map([...Map.groupBy(of, ({ asn }) => asn)].map(([asn, own]) => [asn, own.map(trialOf)])),
+    networks: new Map(
+      // Agents come in order, and a sort by time keeps it.
+      [...Map.groupBy(of, ({ asn }) => asn)].map(([asn, own]) => [
+        asn,
+        own.flatMap(trialsOfRow).sort((a, b) => a.at - b.at),
+      ]),
+    ),
   }))
 }
 
-const trialOf = ({ at, agent, prefix, attempts, answered, failures, seconds, control, ...line }: Row): Series => ({
-  at,
-  agent,
-  prefix,
-  attempts,
-  answered,
-  failures,
-  ratio: seconds !== null && control !== null ? Math.log(seconds / control) : null,
-  foreign: line.tried > 0 ? line.worked > 0 : null,
-  domestic: line.inside > 0 ? line.home > 0 : null,
-})
+const trialsOfRow = ({ agent, ats, prefixes, tries, answers, failed, ratios, abroad, home }: Row): Series[] =>
+  ats.map((at, i) => ({
+    at,
+    agent,
+    prefix: prefixes[i]!,
+    attempts: tries[i]!,
+    answered: answers[i]!,
+    failures: failed[i]!,
+    ratio: ratios[i]!,
+    foreign: worked(abroad[i]!),
+    domestic: worked(home[i]!),
+  }))
+
+const worked = (said: number | null): boolean | null => (said === null ? null : said > 0)

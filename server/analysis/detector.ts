@@ -183,7 +183,14 @@ const sized = (slow: Slow, now: number): number => {
   return Math.max(LEAST_SIZE, median(slow.sizes))
 }
 
-export const binsOf = (trials: readonly Trial[]): Map<number, Trial[]> => Map.groupBy(ordered(trials), ({ at }) => at)
+/** Trials of bins in which the line was not in question. */
+export const withoutOutages = <T extends Trial>(trials: readonly T[]): T[] => {
+  const state = noState()
+  return [...binsOf(trials)].flatMap(([, bin]) => (isOutage(state, voters(bin)) ? [] : bin))
+}
+
+export const binsOf = <T extends Trial>(trials: readonly T[]): Map<number, T[]> =>
+  Map.groupBy(ordered(trials), ({ at }) => at)
 
 /** Episodes of a series from all of its trials. */
 export const episodesOf = (trials: readonly Trial[]): Episode[] => {

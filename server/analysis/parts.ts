@@ -1,11 +1,11 @@
 import { median } from '../../measurement/judge/statistics.ts'
 import type { Recurrence } from '../../measurement/verdict.ts'
 import { DETECTOR_BIN_SECONDS } from '../../measurement/windows.ts'
-import type { Episode, Kind } from './detector.ts'
+import { type Episode, type Kind, withoutOutages } from './detector.ts'
 import { llr, type MixtureRule } from './mixture.ts'
 import { splitOfRatio, splitOfReach } from './onset.ts'
 import { insideRecurrence, recurrenceOf } from './recurrence.ts'
-import { failedShare, ordered, type Trial } from './trial.ts'
+import { failedShare, type Trial } from './trial.ts'
 import type { Tally } from './trust.ts'
 
 /** From the episodes of one network to stretches of trouble that can be told: joined, dated, counted. Pure. */
@@ -65,7 +65,7 @@ export const partsOf = (
   tz: string,
   now: number,
 ): Part[] => {
-  const trials = ordered(unordered).filter(({ attempts, foreign }) => attempts > 0 && foreign !== false)
+  const trials = withoutOutages(unordered).filter(({ attempts, foreign }) => attempts > 0 && foreign !== false)
   const within = (from: number, to: number): Series[] => trials.filter(({ at }) => at >= from && at <= to)
   const reach = joined(
     episodes.filter(({ kind }) => kind === 'reach'),
