@@ -4,7 +4,7 @@ import { ROLLUP_SECONDS, VERDICT_LOOKBACK_SECONDS } from '../measurement/windows
 import { flagNetworks } from './analysis/anonymity.ts'
 import { judgeTouched } from './analysis/verdicts.ts'
 import type { Facts } from './facts.ts'
-import { type Change, detect } from './findings.ts'
+import { type Change, detect, look } from './findings.ts'
 import { agentWindows, rollups, type Touched, touch } from './rollup.ts'
 import type { Store } from './store/store.ts'
 import { Watch } from './watch.ts'
@@ -141,10 +141,12 @@ export class Analyst {
     this.#touched = new Map()
     try {
       await agentWindows(store, touched)
+      // Before the verdicts, which read from it what is usual: after a restart it knows nothing yet.
+      const sights = await look(this.#watch, touched, now())
       const judged = await judgeTouched(store, touched, now(), (...of) => this.#watch.usual(...of))
       await flagNetworks(store, touched, leastAgents)
       await rollups(store, judged, verdicts)
-      const changes = await detect(this.#watch, store, touched, { events, networkName, now: now() })
+      const changes = await detect(sights, store, { events, networkName, now: now() })
       await facts.put(facts.of<{ arrived: number }>('analyst').entry('settled', { arrived: began }))
       if (this.#touched.size === 0) this.#waiting = 0
       settled?.(judged, now() - began)

@@ -24,21 +24,31 @@ export type DetectOptions = {
 /** Trouble that ended so long before the first changed row cannot be another than it was: nothing joins over more than a week. */
 const HORIZON_SECONDS = 8 * 86_400
 
+/** What the detector sees in a country whose rows changed: the changed networks' first windows, and every network. */
+type Sight = { changed: ReadonlyMap<number, number>; seen: Awaited<ReturnType<Watch['see']>> }
+
+/** Bring the detector up to date with agent_windows, by country: verdicts read from it what is usual. */
+export const look = async (watch: Watch, touched: Touched, now: number): Promise<ReadonlyMap<string, Sight>> => {
+  const countries = changedFrom(touched, now)
+  for (const country of watch.due(now)) if (!countries.has(country)) countries.set(country, new Map())
+  const sights = new Map<string, Sight>()
+  for (const [country, changed] of countries) {
+    sights.set(country, { changed, seen: await watch.see(country, changed, now) })
+  }
+  return sights
+}
+
 /**
- * Bring the degradations of the touched countries up to date with agent_windows, and write a revision for each that
- * changed. The same rows give the same degradations, however late they came; nothing is overwritten.
+ * Bring the degradations of the countries looked at up to date, and write a revision for each that changed. The same
+ * rows give the same degradations, however late they came; nothing is overwritten.
  */
 export const detect = async (
-  watch: Watch,
+  sights: ReadonlyMap<string, Sight>,
   store: Store,
-  touched: Touched,
   options: DetectOptions,
 ): Promise<Change[]> => {
   const changes: Change[] = []
-  const countries = changedFrom(touched, options.now)
-  for (const country of watch.due(options.now)) if (!countries.has(country)) countries.set(country, new Map())
-  for (const [country, changed] of countries) {
-    const seen = await watch.see(country, changed, options.now)
+  for (const [country, { changed, seen }] of sights) {
     const horizon = Math.min(options.now, ...changed.values()) - HORIZON_SECONDS
     const described = [describeCuts(seen, horizon)]
     for (const [key, episodes] of troubled(seen, horizon)) {

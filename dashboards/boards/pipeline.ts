@@ -171,7 +171,7 @@ const store = [
   lines({
     id: 36,
     title: 'Degradations by change',
-    read: 'Opened, worsened, closed, reopened, withdrawn. Reopened and withdrawn are late data’s doing; many are a detector that flaps.',
+    read: 'Opened, revised, closed, reopened, withdrawn. Reopened and withdrawn are late data’s doing; many are a detector that flaps.',
     unit: 'none',
     width: 8,
     min: 0,

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { Degradation } from '../../measurement/answers.ts'
 import type { Trial } from '../../server/analysis/trial.ts'
-import { type Change, currentDegradations, detect, revisionsOf } from '../../server/findings.ts'
+import { type Change, currentDegradations, detect, look, revisionsOf } from '../../server/findings.ts'
 import type { Touched } from '../../server/rollup.ts'
 import { openEmbedded } from '../../server/store/chdb.ts'
 import { migrate } from '../../server/store/schema.ts'
@@ -34,7 +34,11 @@ const END = START + 20 * DAY
 const arrive = async (watch: Watch, trials: readonly Trial[], now: number, place = HERE): Promise<Change[]> => {
   await store.insert('agent_windows', rowsOf(trials, place))
   const touched: Touched = new Map([[`${place.country} ${place.asn}`, new Set(trials.map(({ at }) => at))]])
-  const changes = await detect(watch, store, touched, { events: [], networkName: () => undefined, now })
+  const changes = await detect(await look(watch, touched, now), store, {
+    events: [],
+    networkName: () => undefined,
+    now,
+  })
   // Outages of the whole network, which the generator makes too, are findings of their own.
   return changes.filter(({ degradation }) => degradation.app === 'telegram')
 }
@@ -78,7 +82,7 @@ describe('order of arrival', () => {
         if (random.next() < 0.2) watch = new Watch(store)
         if (batch.length > 0) await arrive(watch, batch, Math.min(now, END))
       }
-      await detect(watch, store, new Map([['KE 12455', new Set([END])]]), {
+      await detect(await look(watch, new Map([['KE 12455', new Set([END])]]), END), store, {
         events: [],
         networkName: () => undefined,
         now: END,

@@ -7,7 +7,7 @@ import { allTargets, CONTROL } from '../../../measurement/catalogue.ts'
 import type { Target } from '../../../measurement/target.ts'
 import { findingsOf } from '../../../server/analysis/degradations.ts'
 import { binsOf, episodesOf, noState, type State, step } from '../../../server/analysis/detector.ts'
-import { detect } from '../../../server/findings.ts'
+import { detect, look } from '../../../server/findings.ts'
 import { openEmbedded } from '../../../server/store/chdb.ts'
 import { migrate } from '../../../server/store/schema.ts'
 import type { Store } from '../../../server/store/store.ts'
@@ -125,10 +125,10 @@ export async function* costOfStore(): AsyncGenerator<Figure> {
     const watch = new Watch(store)
     const at = (time: number) => new Map(networks.map(network => [network, new Set([time])]))
     const began = performance.now()
-    await detect(watch, store, at(START), options)
+    await detect(await look(watch, at(START), options.now), store, options)
     const rebuilt = (performance.now() - began) / 1_000
     const again = performance.now()
-    await detect(watch, store, at(options.now - 300), options)
+    await detect(await look(watch, at(options.now - 300), options.now), store, options)
     yield {
       figure: 'cost through the store',
       series,
