@@ -1,0 +1,225 @@
+import type { Mechanism } from '../verdict.ts'
+import { centreOf, type Interval, shiftOf } from './ranks.ts'
+import { median } from './statistics.ts'
+
+/**
+ * Whether an app's transfers are slower than a control's on the same line, minutes apart: the rule of reference
+ * detection.md §5.3, pure. One pair is one transfer of equal size each; three pairs are one test. All rates are bytes
+ * per second.
+ */
+
+/** Bytes whose arrival a leg times. */
+export const MARKS = [16_384, 65_536, 98_304, 131_072, 262_144] as const
+
+/** One transfer. All times in seconds. */
+export type Leg = {
+  /** From the first body byte until each of `MARKS` had come; null where it had not. */
+  reached: readonly (number | null)[]
+  /** Body bytes that came. */
+  got: number
+  /** First body byte to the end, at most `CAP`. */
+  span: number
+  /** Longest silence. */
+  gap: number
+  /** All of it came; time was up; reset or closed before all had come; or nothing more came. */
+  end: 'whole' | 'cap' | 'reset' | 'closed' | 'silent'
+  /** Round trip of the idle line: the connect. */
+  idle: number | null
+  /** Request to first body byte; null where none came. */
+  first: number | null
+  /** Round trip while the transfer filled the line, where somebody measured it. */
+  loaded?: number | null
+}
+export type Pair = { app: Leg; control: Leg }
+
+/** Seconds after which a transfer is given up (reference §5.3, as scored in §1.7). */
+export const CAP = 8
+/** Pairs one test needs. */
+export const LEAST_PAIRS = 3
+/** Bytes from and to which rates are compared: before and after a policer's burst (§5.3.2). */
+const EARLY = [16_384, 65_536] as const
+const LATE = [98_304, 262_144] as const
+/** Every control faster than the fastest app transfer by this factor: 1 false of 300 clean lines (§1.7). */
+const FACTOR = 1.5
+/** Medians apart by this factor are a strong difference (§5.3.2). */
+const STRONG = 4
+/** One 128 KB pair asks for three more from this factor on (§1.7, "adaptive"). */
+const SUSPICIOUS = 2
+const SUSPICION_BYTES = 131_072
+/** Coefficient of variation of a policed rate, at most (§5.3.3). It describes a difference, it cannot show one. */
+const STEADY = 0.1
+/** A line that fills no queue stays below this many idle round trips (§5.3.3; §1.4 has the same). */
+const UNQUEUED = 1.3
+/** A freeze lets through less than this, and then nothing for longer than this (§5.3.4). */
+const FROZEN_BYTES = 70 * 1024
+const FROZEN_SECONDS = 3
+/** Clocks that tell no shorter time must not make infinite rates. */
+const TICK = 1e-4
+
+/**
+ * What a queue and a dropped packet leave in the timeline; ours, reasoned and not in the reference, for legs nobody
+ * measured `loaded` of (docs/benchmarks.md, "Lab of censors", says how often it is right). A shaper's queue gives a packet
+ * whenever the last has gone, so its line is never silent for longer than a few packets take; a policer's flow waits for a
+ * retransmission timer, on Linux 0.2 s at least (RFC 6298 asks for one).
+ */
+const SEGMENT = 1_448
+const PACED_SEGMENTS = 4
+const TIMER_SECONDS = 0.2
+
+/** How many times slower the app is than the control, 1 for equal. */
+export type Slower = Interval
+
+export type Throttling = {
+  /**
+   * `throttled`: the app's transfers are slower than the control's, beyond chance. `same`: they are not.
+   * `control_slow`: they are not, but the control did not get through either, so nothing can be said. `too_few`: fewer
+   * than three pairs in which both transfers ran.
+   */
+  answer: 'throttled' | 'same' | 'control_slow' | 'too_few'
+  /** `strong` where the medians are four times apart; null unless throttled. */
+  strength: 'strong' | 'weak' | null
+  /** `police`, `shape` or `freeze`; null where the cause is open. */
+  mechanism: Mechanism | null
+  /** The rate the app is held at, bytes/s; null unless throttled, and where frozen. */
+  rate: number | null
+  slower: Slower | null
+  /** Pairs that counted. */
+  pairs: number
+}
+
+const WIRE = new Set<Leg['end']>(['whole', 'cap', 'silent'])
+
+/** A leg that somebody cut short, or that never began, has no rate: that is a failure, judged elsewhere. */
+const ran = ({ end, got, span, first }: Leg): boolean => WIRE.has(end) && got > 0 && span > 0 && first !== null
+
+/** Rate from byte `from` to byte `to` (§5.3.1); null where the object ended before. */
+export const rateOf = (leg: Leg, from: number, to: number): number | null => {
+  const at = (bytes: number): number | null =>
+    bytes === 0 ? 0 : (leg.reached[MARKS.indexOf(bytes as (typeof MARKS)[number])] ?? null)
+  const [begin, end] = [at(from), at(to)]
+  if (begin !== null && end !== null) return (to - from) / Math.max(TICK, end - begin)
+  if (leg.end === 'whole') return null
+  if (begin !== null) return Math.max(0, leg.got - from) / Math.max(TICK, leg.span - begin)
+  return leg.got / Math.max(TICK, leg.span)
+}
+
+/** Whether one 128 KB pair is reason to ask for three of 256 KB. */
+export const isSuspicious = ({ app, control }: Pair): boolean => {
+  if (!ran(app) || !ran(control)) return false
+  const [slow, fast] = [rateOf(app, 0, SUSPICION_BYTES), rateOf(control, 0, SUSPICION_BYTES)]
+  return slow !== null && fast !== null && fast > SUSPICIOUS * slow
+}
+
+/** One agent's test. The order of the pairs does not matter. */
+export const compare = (all: readonly Pair[]): Throttling => {
+  const pairs = all.filter(({ app, control }) => ran(app) && ran(control))
+  const said = (more: Partial<Throttling>): Throttling => ({
+    answer: 'too_few',
+    strength: null,
+    mechanism: null,
+    rate: null,
+    slower: slowerOf(pairs),
+    pairs: pairs.length,
+    ...more,
+  })
+  if (pairs.length < LEAST_PAIRS) return said({ slower: null })
+  if (pairs.every(isFrozen)) return said({ answer: 'throttled', strength: 'strong', mechanism: 'freeze' })
+  const apart = [EARLY, LATE].flatMap(([from, to]) => ratesOf(pairs, from, to) ?? []).filter(differs)
+  if (apart.length === 0) {
+    return said({ answer: median(pairs.map(({ control }) => missing(control))) > 0 ? 'control_slow' : 'same' })
+  }
+  const strong = apart.some(({ app, control }) => median(control) >= STRONG * median(app))
+  const held = (ratesOf(pairs, ...LATE) ?? apart[0]!).app
+  return said({
+    answer: 'throttled',
+    strength: strong ? 'strong' : 'weak',
+    mechanism: isSteady(held) ? pacing(pairs, median(held)) : null,
+    rate: median(held),
+  })
+}
+
+/** Bytes of the largest mark that time did not suffice for. */
+const missing = (leg: Leg): number => (leg.end === 'whole' ? 0 : Math.max(0, MARKS.at(-1)! - leg.got))
+
+type Rates = { app: number[]; control: number[] }
+
+const ratesOf = (pairs: readonly Pair[], from: number, to: number): Rates | null => {
+  const app = pairs.flatMap(pair => rateOf(pair.app, from, to) ?? [])
+  const control = pairs.flatMap(pair => rateOf(pair.control, from, to) ?? [])
+  return app.length === pairs.length && control.length === pairs.length ? { app, control } : null
+}
+
+const differs = ({ app, control }: Rates): boolean => Math.min(...control) > FACTOR * Math.max(...app)
+
+const isFrozen = ({ app, control }: Pair): boolean =>
+  app.got < FROZEN_BYTES && app.gap > FROZEN_SECONDS && app.end !== 'whole' && control.end === 'whole'
+
+const isSteady = (rates: readonly number[]): boolean => {
+  const mean = rates.reduce((a, b) => a + b, 0) / rates.length
+  const variance = rates.reduce((sum, rate) => sum + (rate - mean) ** 2, 0) / (rates.length - 1)
+  return mean > 0 && Math.sqrt(variance) / mean <= STEADY
+}
+
+/** What holds a steady rate: a queue or a policer, by the round trip under load, else by the silences. */
+const pacing = (pairs: readonly Pair[], rate: number): Mechanism | null => {
+  const loads = pairs.flatMap(({ app: { loaded, idle } }) => (loaded && idle ? [loaded / idle] : []))
+  if (loads.length > 0) return median(loads) < UNQUEUED ? 'police' : 'shape'
+  const gap = median(pairs.map(({ app }) => app.gap))
+  // Where nobody knows, NaN: every comparison is false, and the cause stays open.
+  const idle = median(pairs.flatMap(({ app }) => app.idle ?? []))
+  const paced = (PACED_SEGMENTS * SEGMENT) / rate
+  if (gap <= Math.max(paced, 2 * idle)) return 'shape'
+  return gap > Math.max(paced, 2 * idle, TIMER_SECONDS + idle) ? 'police' : null
+}
+
+const slowerOf = (pairs: readonly Pair[]): Slower | null => {
+  const rates = [LATE, EARLY].map(([from, to]) => ratesOf(pairs, from, to)).find(found => found !== null)
+  if (!rates) return null
+  const logs = (of: readonly number[]): number[] => of.map(rate => Math.log(Math.max(1, rate)))
+  return times(shiftOf(logs(rates.app), logs(rates.control)))
+}
+
+const times = (of: Interval | null): Slower | null =>
+  of && { value: Math.exp(of.value), low: Math.exp(of.low), high: Math.exp(of.high), coverage: of.coverage }
+
+/** Agents of whom so many agree confirm a label, if so many have an answer (reference §5.4, DESIGN §3). */
+const AGREEING = 0.6
+export const LEAST_AGENTS = 3
+/** Rates of agents within this share of their middle are one plan's or one censor's (§5.3.3). */
+const CLUSTER = 0.15
+
+export type Agreement = {
+  /** Agents whose test could say something, and how many of those said throttled. */
+  agents: number
+  throttled: number
+  /** Null where too few had an answer. */
+  confirmed: boolean | null
+  mechanism: Mechanism | null
+  /** The rate at least three agents are held at, within 15 %, bytes/s. */
+  rate: number | null
+  slower: Slower | null
+}
+
+/** Tests of several agents, the latest of each, put together: one agent, one vote. */
+export const agree = (tests: readonly Throttling[]): Agreement => {
+  const told = tests.filter(({ answer }) => answer === 'throttled' || answer === 'same')
+  const slow = told.filter(({ answer }) => answer === 'throttled')
+  const named = Map.groupBy(slow, ({ mechanism }) => mechanism)
+  const [mechanism = null] = [...named].find(([, of]) => isMost(of.length, slow.length)) ?? []
+  return {
+    agents: told.length,
+    throttled: slow.length,
+    confirmed: told.length < LEAST_AGENTS ? null : isMost(slow.length, told.length),
+    mechanism,
+    rate: clusterOf(slow.flatMap(({ rate }) => rate ?? [])),
+    slower: times(centreOf(told.flatMap(({ slower }) => (slower ? Math.log(slower.value) : [])))),
+  }
+}
+
+const isMost = (some: number, all: number): boolean => some >= LEAST_AGENTS && some >= AGREEING * all
+
+const clusterOf = (rates: readonly number[]): number | null => {
+  const near = rates.map(middle => rates.filter(rate => Math.abs(rate - middle) <= CLUSTER * middle))
+  const largest = near.reduce<number[]>((a, b) => (b.length > a.length ? b : a), [])
+  return largest.length >= LEAST_AGENTS ? median(largest) : null
+}
