@@ -11,6 +11,25 @@ const Path = Type.String({ pattern: '^/[\\x21-\\x7e]{0,500}$' })
 /** Trust roots a TLS target may ask for: the public ones, or those an app pins itself (`probes/net/roots.ts`). */
 const Roots = Type.Enum(['public', 'signal', 'public+signal'], { description: 'Certificate authorities accepted.' })
 
+/** A public file of the app's or of a neutral host. */
+const TransferObject = Type.Object(
+  {
+    scheme: Type.Enum(['http', 'https']),
+    path: Path,
+    roots: Roots,
+    sni: Type.Optional(
+      Type.Union([Type.Null(), Hostname], {
+        description: 'Another name in the TLS handshake than the host’s, or none; no certificate counts then.',
+      }),
+    ),
+    size: Type.Optional(
+      Type.Integer({ minimum: 1, description: 'Bytes of the whole object, where it never changes.' }),
+    ),
+    edge: Type.Boolean({ description: 'Served by a CDN, whose own caches are where it comes from.' }),
+  },
+  { additionalProperties: false },
+)
+
 const Headers = Type.Record(Type.String({ pattern: '^[a-z-]{1,40}$' }), Type.String({ maxLength: 200 }))
 
 /** What each kind of probe asks; the probe's page in docs/probes explains the fields. */
@@ -64,14 +83,6 @@ export const asks = {
           json: Type.Optional(Type.String({ maxLength: 60, description: 'Key a healthy JSON answer has.' })),
         },
         { additionalProperties: false },
-      ),
-      transfer: Type.Optional(
-        Type.Integer({
-          minimum: 16_384,
-          maximum: 1_048_576,
-          description:
-            'Bytes of the body that are read and timed, as a step of its own; text and JSON are not looked for.',
-        }),
       ),
     },
     { additionalProperties: false },
@@ -175,6 +186,22 @@ export const asks = {
       store: Type.Enum(['apple', 'google']),
       app: Type.String({ pattern: '^[A-Za-z0-9_.]{1,100}$', description: 'Id in the store.' }),
       country: Type.String({ pattern: '^[A-Z]{2}$', description: 'Storefront.' }),
+    },
+    { additionalProperties: false },
+  ),
+  transfer: Type.Object(
+    {
+      bytes: Type.Integer({
+        minimum: 16_384,
+        maximum: 1_048_576,
+        description: 'Bytes that are timed. In a pair the stage says how many, never more than this.',
+      }),
+      trains: Type.Integer({
+        minimum: 0,
+        maximum: 2,
+        description: 'Trains of 25 small requests after it, each on a connection of its own.',
+      }),
+      of: TransferObject,
     },
     { additionalProperties: false },
   ),

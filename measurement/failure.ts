@@ -81,6 +81,13 @@ export const failures = {
   loco_refused: target('The KakaoTalk server answered with an error, or without its servers.'),
   store_not_listed: target('The store does not list the app in this storefront.'),
   store_no_storefront: target('The store has no storefront of this name.'),
+  transfer_range_refused: target('The server did not give the range that was asked for.'),
+  transfer_object_changed: target('The object is not of the size that was asked for.'),
+  transfer_compressed: target('The answer was compressed, so that its bytes say nothing of the line.'),
+  transfer_cached: target('A cache on the way answered, so that its bytes say nothing of the line.'),
+  transfer_too_fast: target('The bytes came faster than the line allows: they did not come from where the address is.'),
+  helper_wrong_bytes: target('The helper sent other bytes than those it was asked for.'),
+  helper_refused: target('The helper refused: its quota for this address is used up.'),
   unknown_failure: agent('An error came that Peyk has no name for.'),
 } as const satisfies Record<string, Failure>
 

@@ -1,7 +1,7 @@
 import { type Static, Type } from 'typebox'
 import { FailureName } from './failure.ts'
 import { ProbeKind, Step } from './step.ts'
-import { Feature } from './target.ts'
+import { Difference, Feature } from './target.ts'
 
 const Country = Type.String({ pattern: '^([A-Z]{2}|ZZ)$', description: 'ISO 3166 alpha-2, ZZ where unknown.' })
 const Asn = Type.Integer({
@@ -37,6 +37,25 @@ const Served = Type.Object(
     description: 'Where the address that answered stands; the address itself is never kept.',
   },
 )
+
+/** Stages of a paired test: the shape test, one pair to look whether more is worth its bytes, and three to confirm. */
+export const pairTests = ['shape', 'screen', 'confirm'] as const
+
+/** One leg of a paired test: two transfers of equal size, in an order of chance, close in time (reference detection.md §5.1). */
+export const Pair = Type.Object(
+  {
+    id: Type.String({ pattern: '^[0-9a-f]{16}$', description: 'Random, the same for every leg of one test. Private.' }),
+    leg: Type.Enum(['app', 'control'], { description: 'Which of the two this is.' }),
+    round: Type.Integer({ minimum: 1, maximum: 8, description: 'Pair of the test, from 1.' }),
+    test: Type.Enum([...pairTests], {
+      description: 'shape: 64 KiB and trains of small requests. screen: 128 KiB, once. confirm: 256 KiB, three rounds.',
+    }),
+    differs: Difference,
+    first: Type.Boolean({ description: 'This leg ran before the other.' }),
+  },
+  { additionalProperties: false, description: 'Where it is one leg of a paired test.' },
+)
+export type Pair = Static<typeof Pair>
 
 /**
  * One run of one probe on one target, as the agent sends it. Everything a server adds stands in `Stored`. No address of
@@ -78,6 +97,7 @@ export const Measurement = Type.Object(
       description:
         'What the answer proves of where it came from: nothing, a certificate for the name, an echo of our nonce in the app’s protocol, or the app’s own key.',
     }),
+    pair: Type.Optional(Pair),
     marks: Type.Array(Type.Enum([...marks]), {
       maxItems: marks.length,
       uniqueItems: true,

@@ -17,6 +17,7 @@ export const probeKinds = [
   'threema',
   'loco',
   'store',
+  'transfer',
 ] as const
 export const ProbeKind = Type.Enum([...probeKinds], { description: 'How the endpoint was asked.' })
 export type ProbeKind = (typeof probeKinds)[number]
@@ -50,6 +51,9 @@ export const layerOf: Record<Operation, Layer> = {
   transfer: 'http',
   datagram: 'udp',
 }
+
+/** Bytes of a transfer whose arrival is timed: before, within and after what a policer lets pass (reference detection.md §1.7). */
+export const transferMarks = [16_384, 65_536, 98_304, 131_072, 262_144] as const
 
 /**
  * What one operation did. The schema is closed: no body, header, name or address can leave `probes/net` in it, only
@@ -92,7 +96,23 @@ export const Step = Type.Object(
     series: Type.Optional(
       Type.Array(Type.Number({ minimum: -1, maximum: 2 ** 40 }), {
         maxItems: 256,
-        description: 'transfer: bytes received by the end of each 100 ms. datagram: round trips in seconds, -1 lost.',
+        description:
+          'transfer: bytes received by the end of each 100 ms. Any other: round trips of a train in seconds, -1 lost.',
+      }),
+    ),
+    reached: Type.Optional(
+      Type.Array(Type.Union([Type.Null(), Type.Number({ minimum: 0, maximum: 86_400 })]), {
+        minItems: transferMarks.length,
+        maxItems: transferMarks.length,
+        description:
+          'transfer: seconds from the first byte until 16, 64, 96, 128 and 256 KiB had come, null where they had not.',
+      }),
+    ),
+    gap: Type.Optional(
+      Type.Number({
+        minimum: 0,
+        maximum: 86_400,
+        description: 'transfer: longest silence after the first byte, seconds.',
       }),
     ),
   },
@@ -116,4 +136,5 @@ export const deepest: Record<ProbeKind, Operation> = {
   threema: 'protocol_handshake',
   loco: 'protocol_handshake',
   store: 'http_round_trip',
+  transfer: 'transfer',
 }

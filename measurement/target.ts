@@ -10,6 +10,12 @@ export type Feature = (typeof features)[number]
 const Slug = Type.String({ pattern: '^[a-z0-9][a-z0-9.-]{0,95}$' })
 const Text = Type.String({ minLength: 1, maxLength: 500 })
 
+/** What a pair's two flows differ in; `place` where app and control are other hosts, so that all of it differs. */
+export const differences = ['place', 'name', 'protocol', 'port'] as const
+export const Difference = Type.Enum([...differences], {
+  description: 'What the two legs differ in: the whole place, or nothing but the name, the protocol or the port.',
+})
+
 const common = {
   id: Slug,
   feature: Feature,
@@ -45,6 +51,13 @@ const common = {
     Type.String({ pattern: '^[a-z0-9-]{1,16}$', description: 'Data centre, where the app has numbered ones.' }),
   ),
   control: Type.Optional(Type.Enum(['domestic', 'foreign'], { description: 'A neutral control, and on which side.' })),
+  pairs: Type.Optional(
+    Type.Array(Type.Object({ with: Slug, differs: Difference }, { additionalProperties: false }), {
+      minItems: 1,
+      maxItems: 4,
+      description: 'Controls this transfer is compared with, taken in turn: the ids of other transfers.',
+    }),
+  ),
   countries: Type.Optional(
     Type.Array(Type.String({ pattern: '^[A-Z]{2}$' }), { description: 'Asked only by agents in these countries.' }),
   ),

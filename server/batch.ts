@@ -47,6 +47,7 @@ const disagreement = (found: Measurement, batch: Pick<Batch, 'first' | 'last'>):
   for (const field of ['feature', 'kind', 'family'] as const) {
     if (found[field] !== known.target[field]) return `/${field} must be ${known.target[field]}, the target's`
   }
+  if (found.pair && found.kind !== 'transfer') return '/pair must be absent: only transfers are paired'
   const judged = outcome(found.kind, found.steps)
   if (judged.failure !== found.failure) return `/failure must be ${judged.failure}, as the steps say`
   if (found.sequence < batch.first || found.sequence > batch.last) {

@@ -7,8 +7,8 @@ const column = <T>(steps: readonly Step[], of: (step: Step) => T): T[] => steps.
 export const sqlTime = (seconds: number): string =>
   new Date(Math.round(seconds * 1000)).toISOString().replace('T', ' ').slice(0, 23)
 
-/** The row of `measurements_raw` for a measurement; null becomes the empty word, absent numbers 0. */
-export const toRow = ({ steps, served, source, failure, at, arrived, ...plain }: Stored): object => ({
+/** The row of `measurements_raw` for a measurement; null becomes the empty word, absent numbers 0, a mark not reached -1. */
+export const toRow = ({ steps, served, source, failure, at, arrived, pair, ...plain }: Stored): object => ({
   ...plain,
   at: sqlTime(at),
   arrived: sqlTime(arrived),
@@ -24,6 +24,16 @@ export const toRow = ({ steps, served, source, failure, at, arrived, ...plain }:
   'steps.mark': column(steps, step => step.mark ?? ''),
   'steps.count': column(steps, step => step.count ?? 0),
   'steps.series': column(steps, step => step.series ?? []),
+  'steps.reached': column(steps, step => step.reached?.map(at => at ?? -1) ?? []),
+  'steps.gap': column(steps, step => step.gap ?? 0),
+  ...(pair && {
+    pair: pair.id,
+    pair_leg: pair.leg,
+    pair_round: pair.round,
+    pair_test: pair.test,
+    pair_differs: pair.differs,
+    pair_first: pair.first,
+  }),
   served_asn: served.asn,
   served_country: served.country,
   served_rtt_floor: served.rtt_floor,

@@ -85,6 +85,20 @@ export const migrations: readonly (readonly string[])[] = [
     ) ENGINE = ReplacingMergeTree(written) ORDER BY (country, asn, at) TTL at + INTERVAL 30 DAY DELETE WHERE toDayOfWeek(at) != 1
     SETTINGS ${DURABLE}`,
   ],
+  [
+    // Transfers: -1 where a mark was not reached. `pair` joins the legs of one test of one agent; empty where it is none.
+    `ALTER TABLE measurements_raw
+      ADD COLUMN IF NOT EXISTS steps.reached Array(Array(Float64)) AFTER steps.series,
+      ADD COLUMN IF NOT EXISTS steps.gap Array(Float64) AFTER steps.reached,
+      ADD COLUMN IF NOT EXISTS pair String, ADD COLUMN IF NOT EXISTS pair_leg ${word},
+      ADD COLUMN IF NOT EXISTS pair_round UInt8, ADD COLUMN IF NOT EXISTS pair_test ${word},
+      ADD COLUMN IF NOT EXISTS pair_differs ${word}, ADD COLUMN IF NOT EXISTS pair_first Bool`,
+    // A view keeps the columns of the day it was made.
+    `DROP VIEW IF EXISTS measurements`,
+    `CREATE VIEW measurements AS
+      SELECT *, fromUnixTimestamp64Milli(toUnixTimestamp64Milli(at) + toInt64(round(offset * 1000)), 'UTC') AS placed
+      FROM measurements_raw FINAL`,
+  ],
 ]
 
 /** Bring the schema of a store up to this program's; refuses a store that a newer program has written. */

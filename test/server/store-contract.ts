@@ -86,6 +86,33 @@ export const storeContract = (name: string, open: () => Promise<Store>): void =>
       expect(rows).toEqual([{ seen_country: 'KE', placed: first.at, f: ['', 'generic_timeout_error'] }])
     })
 
+    test('a leg of a pair keeps its pair and its timeline', async () => {
+      const leg = stored({
+        id: '01890000-0000-7000-8000-000000000002',
+        target: 'leg',
+        kind: 'transfer',
+        steps: [
+          {
+            ...{ operation: 'transfer', start: 0.1, duration: 8, sent: 0, received: 70_000, failure: null },
+            ...{ reached: [0.5, 7.1, null, null, null], gap: 0.25 },
+          },
+        ],
+        pair: { id: '00112233445566ff', leg: 'app', round: 2, test: 'confirm', differs: 'name', first: true },
+      })
+      await store.insert('measurements_raw', [toRow(leg)])
+      const columns = 'pair, pair_leg, pair_round, pair_test, pair_differs, pair_first'
+      const rows = await store.query(
+        `SELECT ${columns}, \`steps.reached\` AS reached, \`steps.gap\` AS gap FROM measurements WHERE target = 'leg'`,
+      )
+      expect(rows).toEqual([
+        {
+          ...{ pair: '00112233445566ff', pair_leg: 'app', pair_round: 2, pair_test: 'confirm', pair_differs: 'name' },
+          ...{ pair_first: true, reached: [[0.5, 7.1, -1, -1, -1]], gap: [0.25] },
+        },
+      ])
+      expect(await store.query(`SELECT pair FROM measurements WHERE target != 'leg'`)).toEqual([{ pair: '' }])
+    })
+
     test('rows stream in constant memory, two streams at once', async () => {
       const count = async () => {
         let n = 0

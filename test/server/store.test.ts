@@ -4,11 +4,34 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { openEmbedded } from '../../server/store/chdb.ts'
 import { Held, lock } from '../../server/store/lock.ts'
-import { storeContract } from './store-contract.ts'
+import { toRow } from '../../server/store/rows.ts'
+import { migrate, migrations } from '../../server/store/schema.ts'
+import { storeContract, stored } from './store-contract.ts'
 
 const folder = () => mkdtempSync(join(tmpdir(), 'peyk-'))
 
 storeContract('embedded', () => openEmbedded(folder()))
+
+test('rows of before transfers were timed are read as those of today, without a pair', async () => {
+  const store = await openEmbedded(folder())
+  await store.command(
+    'CREATE TABLE migrations (version UInt32, at DateTime DEFAULT now()) ENGINE = MergeTree ORDER BY version',
+  )
+  for (const [at, statements] of migrations.slice(0, 3).entries()) {
+    for (const sql of statements) await store.command(sql)
+    await store.insert('migrations', [{ version: at + 1 }])
+  }
+  const added = ['steps.reached', 'steps.gap']
+  const old = Object.entries(toRow(stored())).filter(([column]) => !added.includes(column))
+  await store.insert('measurements_raw', [Object.fromEntries(old)])
+  await migrate(store)
+  expect(
+    await store.query(
+      'SELECT pair, pair_first, `steps.operation` AS steps, `steps.reached` AS reached, `steps.gap` AS gap FROM measurements',
+    ),
+  ).toEqual([{ pair: '', pair_first: false, steps: ['connect', 'protocol_handshake'], reached: [[], []], gap: [0, 0] }])
+  await store.close()
+})
 
 test('a folder in use is refused, with the process and its address; a stale lock is taken over', () => {
   const data = folder()
