@@ -15,6 +15,7 @@ import { stun } from './stun.ts'
 import { tcp } from './tcp.ts'
 import { threema } from './threema.ts'
 import { tls } from './tls.ts'
+import { transfer } from './transfer.ts'
 import { websocket } from './websocket.ts'
 import { xmpp } from './xmpp.ts'
 
@@ -34,6 +35,7 @@ const probes = {
   threema,
   loco,
   store,
+  transfer,
 } satisfies { [K in ProbeKind]: Probe<K> }
 
 /** Runs the probe of the target's kind once. Throws only for bugs; sockets are closed when it returns. */

@@ -18,11 +18,6 @@ export const http: Probe<'http'> = async ({ host, port, ask }, net) => {
   if (!stream) return
   if (scheme === 'https' && !(await net.handshake(stream, { sni: host, alpn: ['http/1.1'], roots, verify: host })))
     return
-  if (ask.transfer !== undefined) {
-    const question = { scheme, host, port, method, path, headers, limit: ask.transfer }
-    await net.transfer(stream, question, head => judgeHead(head, host, expect))
-    return
-  }
   const limit = expect.body !== undefined || expect.json !== undefined ? READ : LOOK
   await net.request(stream, { scheme, host, port, method, path, headers, limit }, answer => {
     judgeAnswer(answer, host, expect)
@@ -44,7 +39,8 @@ export const judgeAnswer = (answer: Answer, host: string, expect: Expected): voi
   if (expect.json !== undefined) judgeJson(answer, expect.json)
 }
 
-const judgeHead = (head: Head, host: string, expect: Expected): void => {
+/** The same for what comes before the body. */
+export const judgeHead = (head: Head, host: string, expect: Expected): void => {
   judgeRedirect(head, host)
   if (expect.status.length > 0 && !expect.status.includes(head.status)) throw new Failed('http_unexpected_status_code')
   if (expect.header !== undefined && !(expect.header in head.headers)) throw new Failed('http_answer_unexpected')

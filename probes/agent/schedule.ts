@@ -53,6 +53,7 @@ const FIRST_COST: Record<ProbeKind, number> = {
   threema: 1_500,
   loco: 9_000,
   store: 25_000,
+  transfer: 300_000,
 }
 /** Seconds a slot of the round is taken for when nothing answers. */
 const SLOT = 25

@@ -7,7 +7,7 @@ import { judgeAnswers, resolve, resolveText } from './resolve.ts'
 import type { Stream } from './stream.ts'
 import { handshake, type Identity } from './tls.ts'
 import type { Note, Trace } from './trace.ts'
-import { transfer } from './transfer.ts'
+import { requestTrain, transfer } from './transfer.ts'
 import { type Opening, type Upgraded, upgrade } from './upgrade.ts'
 
 /**
@@ -30,8 +30,10 @@ export type Net = {
   handshake(stream: Stream, identity: Identity): Promise<Stream | null>
   /** Step `http_round_trip`: one HTTP/1.1 exchange. Its duration ends with the answer's head; the body is read up to a limit. */
   request(stream: Stream, question: Question, judge: (answer: Answer) => void): Promise<Answer | null>
-  /** Steps `http_round_trip` and `transfer`: an exchange whose body is timed, `question.limit` bytes of it. */
-  transfer(stream: Stream, question: Question, judge: (head: Head) => void): Promise<Answer | null>
+  /** Steps `http_round_trip` and `transfer`: an exchange whose body is timed, until it ends or `cap`, time is up. */
+  transfer(stream: Stream, question: Question, judge: (head: Head) => void): Promise<Answer | 'cap' | null>
+  /** Step `http_round_trip`: the same question so many times, one after the other; `series` holds the round trips. */
+  train(stream: Stream, question: Question, count: number, judge: (head: Head) => void): Promise<boolean | null>
   /** Step `upgrade`: a WebSocket on the stream, or one of the other statuses that are healthy. */
   upgrade(stream: Stream, opening: Opening): Promise<Upgraded | null>
   /** Step by the probe's own words on a stream: a protocol's handshake, an answer to parse. Throw `Failed` for a wrong answer. */
@@ -62,6 +64,7 @@ export const openNet = (trace: Trace): Net => ({
   handshake: (stream, identity) => handshake(trace, stream, identity),
   request: (stream, question, judge) => request(trace, stream, question, judge),
   transfer: (stream, question, judge) => transfer(trace, stream, question, judge),
+  train: (stream, question, count, judge) => requestTrain(trace, stream, question, count, judge),
   upgrade: (stream, opening) => upgrade(trace, stream, opening),
   speak: (operation, stream, words) => trace.step(operation, stream.meter, note => words(stream, note)),
   datagram: (operation, address, port, words) => datagram(trace, operation, address, port, words),

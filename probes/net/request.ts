@@ -51,10 +51,19 @@ export const request = (
     return answer
   })
 
-/** The exchange itself, without a step. `onHead` is called when status and headers are here. */
+/** The exchange itself, without a step. `onHead` is called when status and headers are here; what it throws ends it. */
 export const exchange = async (stream: Stream, question: Question, onHead: (head: Head) => void): Promise<Answer> => {
-  const { scheme, host, port, method, path, headers, body = null, limit } = question
-  const client = new Client(`${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}`, {
+  const client = clientOn(stream, question)
+  try {
+    return await ask(client, question, onHead)
+  } finally {
+    client.destroy().catch(() => {})
+  }
+}
+
+/** Who speaks HTTP on an open stream: one question after the other, until it is destroyed. */
+export const clientOn = (stream: Stream, { scheme, host, port }: Question): Client =>
+  new Client(`${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}`, {
     connect: oneSocket(stream),
     maxHeaderSize: MAX_HEAD,
     // Used where the handshake agreed on it, which only resolvers over HTTPS are asked for.
@@ -63,37 +72,35 @@ export const exchange = async (stream: Stream, question: Question, onHead: (head
     headersTimeout: 0,
     bodyTimeout: 0,
   })
-  try {
-    return await new Promise<Answer>((resolve, reject) => {
-      let head: Head = { status: 0, headers: {} }
-      const pieces: Buffer[] = []
-      let length = 0
-      const end = (): void => resolve({ ...head, body: Buffer.concat(pieces).subarray(0, limit), cut: length > limit })
-      client.dispatch(
-        { method, path, headers: { ...headers }, body },
-        {
-          onRequestStart: () => {},
-          onResponseStart: (_, status, answered) => {
-            if (status < 200) return
-            head = { status, headers: firstOf(answered) }
-            onHead(head)
-          },
-          onResponseData: (controller, piece) => {
-            pieces.push(piece)
-            length += piece.length
-            if (length <= limit) return
-            end()
-            controller.abort(new Failed('interrupted'))
-          },
-          onResponseEnd: end,
-          onResponseError: (_, error) => reject(error),
+
+export const ask = (client: Client, question: Question, onHead: (head: Head) => void): Promise<Answer> =>
+  new Promise((resolve, reject) => {
+    const { method, path, headers, body = null, limit } = question
+    let head: Head = { status: 0, headers: {} }
+    const pieces: Buffer[] = []
+    let length = 0
+    const end = (): void => resolve({ ...head, body: Buffer.concat(pieces).subarray(0, limit), cut: length > limit })
+    client.dispatch(
+      { method, path, headers: { ...headers }, body },
+      {
+        onRequestStart: () => {},
+        onResponseStart: (_, status, answered) => {
+          if (status < 200) return
+          head = { status, headers: firstOf(answered) }
+          onHead(head)
         },
-      )
-    })
-  } finally {
-    client.destroy().catch(() => {})
-  }
-}
+        onResponseData: (controller, piece) => {
+          pieces.push(piece)
+          length += piece.length
+          if (length <= limit) return
+          end()
+          controller.abort(new Failed('interrupted'))
+        },
+        onResponseEnd: end,
+        onResponseError: (_, error) => reject(error),
+      },
+    )
+  })
 
 /** undici's connector, giving our open socket once: a lost connection must not be opened again behind our back. */
 const oneSocket = (stream: Stream) => {

@@ -6,7 +6,7 @@ import { classify, Failed } from './classify.ts'
 import { watchLoop } from './stall.ts'
 
 /** What a step found besides its failure; `duration` in seconds replaces the measured one where work went on after the answer. */
-export type Note = Partial<Pick<Step, 'code' | 'hash' | 'mark' | 'count' | 'series' | 'duration'>>
+export type Note = Partial<Pick<Step, 'code' | 'hash' | 'mark' | 'count' | 'series' | 'reached' | 'gap' | 'duration'>>
 
 /** Bytes a socket has carried. */
 export type Meter = () => { sent: number; received: number }

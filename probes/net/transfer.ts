@@ -1,50 +1,134 @@
+import { Arrival } from './arrival.ts'
 import { Failed } from './classify.ts'
-import { type Answer, exchange, type Head, type Question } from './request.ts'
+import { type Answer, ask, clientOn, exchange, type Head, type Question } from './request.ts'
 import type { Stream } from './stream.ts'
-import type { Trace } from './trace.ts'
+import type { Meter, Note, Trace } from './trace.ts'
 
-/** Milliseconds of one entry of the series, and most entries a step may hold. */
-const TICK = 100
-const MAX_TICKS = 256
+/** So many bytes that came in less than half a round trip were not sent by whom we connected to: no window is that large. */
+const PROVEN_BYTES = 131_072
+/** Seconds: below this a round trip is as short as a look at the bytes, and says nothing. */
+const LEAST_RTT = 0.02
 
 /**
- * Steps `http_round_trip` and `transfer`: an exchange whose body is what is measured. The second begins with the answer's
- * head and ends with `question.limit` bytes of the body, or with all of it; its `series` holds the bytes that had come on
- * the socket by the end of each 100 ms. The limit must exceed what a policer lets pass at first (reference detection.md
- * §1.7: 256 KB). A transfer that stalls is a failure when time runs out, and keeps its series.
+ * Work whose bytes are timed, in a step that is open: ends with the work, or when time is up. What still flowed then is
+ * slow and no failure; what had been silent is `generic_timeout_error`. `bytes` counts what is timed.
+ */
+export const timed = async <T>(trace: Trace, note: Note, bytes: () => number, work: Promise<T>): Promise<T | 'cap'> => {
+  const arrival = new Arrival(note, bytes)
+  const stop = (): void => arrival.stop()
+  trace.signal.addEventListener('abort', stop)
+  try {
+    const value = await Promise.race([work, arrival.over])
+    arrival.look()
+    if (value === 'cap' && arrival.frozen()) throw new Failed('generic_timeout_error')
+    const rtt = trace.steps.findLast(({ operation, failure }) => operation === 'connect' && !failure)?.duration ?? 0
+    if (bytes() >= PROVEN_BYTES && rtt > LEAST_RTT && arrival.span() < rtt / 2) throw new Failed('transfer_too_fast')
+    return value
+  } finally {
+    arrival.stop()
+    trace.signal.removeEventListener('abort', stop)
+  }
+}
+
+/**
+ * Steps `http_round_trip` and `transfer`: an exchange whose body is what is measured, to the end or until time is up. The
+ * first step ends with the answer's head, the second begins there. Bytes are those on the socket, for TLS hands its own on
+ * in records of 16 KiB, which on a slow line are seconds apart.
  */
 export const transfer = async (
   trace: Trace,
   stream: Stream,
   question: Question,
   judge: (head: Head) => void,
-): Promise<Answer | null> => {
-  const head = Promise.withResolvers<Head>()
+): Promise<Answer | 'cap' | null> => {
+  const answered = Promise.withResolvers<Head>()
+  const before = stream.meter().received
+  let headEnd = Number.POSITIVE_INFINITY
   let whole: Promise<Answer> | undefined
-  const opened = await trace.step('http_round_trip', stream.meter, async note => {
-    whole = exchange(stream, question, head.resolve)
-    whole.catch(head.reject)
-    const answered = await head.promise
-    note.code = answered.status
-    judge(answered)
-    return true
+  const untilHead: Meter = () => {
+    const { sent, received } = stream.meter()
+    return { sent, received: Math.min(received, headEnd) }
+  }
+  const head = await trace.step('http_round_trip', untilHead, async note => {
+    whole = exchange(stream, question, answered.resolve)
+    whole.catch(answered.reject)
+    const found = await answered.promise
+    headEnd = Math.min(stream.meter().received, before + sizeOf(found))
+    note.code = found.status
+    judge(found)
+    return found
   })
-  if (!opened) return null
-  return trace.step('transfer', stream.meter, async note => {
-    const { received } = stream.meter()
-    note.series = []
-    const timer = setInterval(() => {
-      if (note.series!.length < MAX_TICKS) note.series!.push(stream.meter().received - received)
-    }, TICK)
-    const stop = (): void => clearInterval(timer)
-    trace.signal.addEventListener('abort', stop)
+  if (!head) return null
+  // The step's first look is at the head's end, though more has come by now.
+  let meter = untilHead
+  return trace.step(
+    'transfer',
+    () => meter(),
+    note => {
+      meter = stream.meter
+      return timed(trace, note, () => stream.meter().received - headEnd, enough(whole!, question.limit))
+    },
+  )
+}
+
+const enough = async (whole: Promise<Answer>, bytes: number): Promise<Answer> => {
+  const answer = await whole
+  if (answer.body.length < bytes) throw new Failed('transfer_object_changed')
+  return answer
+}
+
+/** Bytes of an answer's head, nearly: of headers that stand twice, only one is known. */
+const sizeOf = ({ headers }: Head): number =>
+  Object.entries(headers).reduce(
+    (sum, [name, value]) => sum + name.length + value.length + 4,
+    'HTTP/1.1 206 Partial Content\r\n\r\n'.length,
+  )
+
+/** Seconds a train of requests may take, and one answer. */
+const TRAIN_SECONDS = 12
+const ANSWER_SECONDS = 4
+
+/**
+ * A train of small questions, one after the other, each asked when the last was answered: round trips go into `series`,
+ * -1 for one that never came, which ends it. Upstream drop shows as stalls (reference detection.md §1.7).
+ */
+export const train = async (note: Note, count: number, ask: () => Promise<void>): Promise<void> => {
+  const began = performance.now()
+  note.series = []
+  note.count = 0
+  while (note.series.length < count && performance.now() - began < TRAIN_SECONDS * 1000) {
+    const asked = performance.now()
+    const late = Promise.withResolvers<'late'>()
+    const timer = setTimeout(() => late.resolve('late'), ANSWER_SECONDS * 1000)
     try {
-      const answer = await whole!
-      if (answer.body.length === 0) throw new Failed('http_answer_unexpected')
-      return answer
+      const came = await Promise.race([ask(), late.promise])
+      note.series.push(came === 'late' ? -1 : (performance.now() - asked) / 1000)
+      if (came === 'late') break
+      note.count++
     } finally {
-      stop()
-      trace.signal.removeEventListener('abort', stop)
+      clearTimeout(timer)
+    }
+  }
+  if (note.count === 0) throw new Failed('generic_timeout_error')
+}
+
+/** Step `http_round_trip` on an open stream: a train of the same question. */
+export const requestTrain = (
+  trace: Trace,
+  stream: Stream,
+  question: Question,
+  count: number,
+  judge: (head: Head) => void,
+): Promise<boolean | null> =>
+  trace.step('http_round_trip', stream.meter, async note => {
+    const client = clientOn(stream, question)
+    try {
+      await train(note, count, async () => {
+        const { status } = await ask(client, question, judge)
+        note.code = status
+      })
+      return true
+    } finally {
+      client.destroy().catch(() => {})
     }
   })
-}

@@ -91,6 +91,8 @@ export const healthyBytes = (target: Target): number => {
       return 300 + 170 * target.ask.train
     case 'tls':
       return 6_000
+    case 'transfer':
+      return 8_000 + 1.1 * target.ask.bytes + target.ask.trains * 30_000
     default:
       return {
         tcp: 600,

@@ -100,3 +100,16 @@ for (const transport of ['websocket', 'http', 'https'] as const) {
     target: (port, timeout) => loopbackTarget('mtproto', port, { transport, dc: 2, keys: [] }, { timeout }),
   })
 }
+for (const scheme of ['http', 'https'] as const) {
+  probeContract({
+    kind: 'transfer',
+    over: 'tcp',
+    target: (port, timeout) =>
+      loopbackTarget(
+        'transfer',
+        port,
+        { bytes: 65_536, trains: 1, of: { scheme, path: '/', edge: false, ...on } },
+        { timeout },
+      ),
+  })
+}

@@ -175,59 +175,6 @@ test('POST without a body and HEAD are answered', async () => {
   }
 })
 
-/** Sends a body in pieces, one each so many milliseconds, and stops after so many pieces. */
-const paced = (piece: number, milliseconds: number, pieces: number) =>
-  tcpPeer(socket => {
-    socket.once('data', () => {
-      socket.write('HTTP/1.1 200 OK\r\nContent-Length: 1048576\r\n\r\n')
-      let left = pieces
-      const timer = setInterval(() => {
-        if (left-- > 0) socket.write(Buffer.alloc(piece))
-      }, milliseconds)
-      socket.on('close', () => clearInterval(timer))
-    })
-  })
-
-const transferring = (port: number, bytes: number, timeout = 5) => {
-  const target = asking(port, { status: [200] }, { timeout })
-  return { ...target, ask: { ...target.ask, transfer: bytes } }
-}
-
-test('a transfer: head and body are steps of their own, the series shows the pace', async () => {
-  await using peer = await paced(8192, 50, Number.POSITIVE_INFINITY)
-  const { steps, failure } = await run(transferring(peer.port, 81_920))
-  expect(failure).toBeNull()
-  expect(steps.map(({ operation }) => operation)).toEqual(['connect', 'http_round_trip', 'transfer'])
-  const { series = [], duration, received } = steps[2]!
-  expect(duration).toBeGreaterThan(0.4)
-  expect(received).toBeGreaterThanOrEqual(81_920)
-  expect(series.length).toBeGreaterThanOrEqual(3)
-  expect(series).toEqual([...series].sort((a, b) => a - b))
-})
-
-test('a transfer that freezes after 16 KB: a timeout, with the series that shows where', async () => {
-  await using peer = await paced(8192, 10, 2)
-  const { steps } = await run(transferring(peer.port, 262_144, 1))
-  expect(steps[2]).toMatchObject({ operation: 'transfer', failure: 'generic_timeout_error' })
-  expect(steps[2]!.series!.at(-1)).toBe(16_384)
-  expect(steps[2]!.received).toBe(16_384)
-})
-
-test('a transfer answered otherwise, or cut, is no transfer', async () => {
-  await using other = await saying(page('404 Not Found', '', 'x'))
-  expect((await run(transferring(other.port, 16_384))).steps.at(-1)).toMatchObject({
-    operation: 'http_round_trip',
-    failure: 'http_unexpected_status_code',
-  })
-  await using cut = await tcpPeer(socket => {
-    socket.once('data', () => socket.end(`HTTP/1.1 200 OK\r\nContent-Length: 99999\r\n\r\n${'x'.repeat(2000)}`))
-  })
-  expect((await run(transferring(cut.port, 16_384))).steps.at(-1)).toMatchObject({
-    operation: 'transfer',
-    failure: 'eof_error',
-  })
-})
-
 test('any answer: a failure or none, no other throw', () => {
   const headers = fc.dictionary(
     fc.constantFrom('location', 'x-a'),
