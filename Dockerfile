@@ -26,6 +26,8 @@ COPY --from=build --chown=root:root /peyk/package.json /peyk/peyk.ts /peyk/LICEN
 COPY --from=build --chown=root:root /peyk/node_modules ./node_modules
 COPY --from=build --chown=root:root /peyk/measurement ./measurement
 COPY --from=build --chown=root:root /peyk/probes ./probes
+# Where addresses are; reads databases, knows nothing else of the server.
+COPY --from=build --chown=root:root /peyk/server/locate ./server/locate
 EXPOSE 8402
 CMD ["agent"]
 

@@ -31,6 +31,10 @@ const localCatalogue = async (folder: string) => {
   return { key, catalogue: () => ({ bytes: readFileSync(file), version: CATALOGUE_VERSION }) }
 }
 
+/** Databases that say where addresses are; shared by server and agent, which do not know each other. */
+const openLocate = async (folder: string, networks: string | null) =>
+  (await import('./server/locate/locate.ts')).openLocate(folder, networks)
+
 const startServer = async (operators: readonly string[]) => {
   const { readConfig } = await import('./server/config.ts')
   const config = readConfig()
@@ -81,7 +85,8 @@ const commands: Record<string, (args: readonly string[]) => Promise<number>> = {
       ...readConfig({ ...process.env, PEYK_SERVER: server.url, PEYK_METRICS_PORT: '' }, key),
       ...{ unusual: false, operatorKey: server.operatorKey, metrics: null },
     }
-    const agent = await startAgent({ config, measure })
+    const locate = await openLocate(config.folder, config.networks)
+    const agent = await startAgent({ config, measure, locate })
     return await untilStopped(async () => {
       await agent.stop()
       await server.close()
@@ -96,7 +101,7 @@ const commands: Record<string, (args: readonly string[]) => Promise<number>> = {
   agent: async args => {
     const { agentCommand } = await import('./probes/agent/command.ts')
     const { measure } = await import('./probes/all.ts')
-    return await agentCommand(args, measure)
+    return await agentCommand(args, { measure, openLocate })
   },
   agents: async args => {
     const { readConfig } = await import('./server/config.ts')

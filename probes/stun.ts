@@ -42,6 +42,24 @@ export const judgeBinding = (answer: Buffer, id: Buffer): true => {
   return true
 }
 
+/**
+ * The address a server saw us under (XOR-MAPPED-ADDRESS, RFC 8489 §14.2; MAPPED-ADDRESS of older servers); a failure is
+ * thrown. Whoever asks looks it up and forgets it.
+ */
+export const mappedAddress = (answer: Buffer, id: Buffer): string => {
+  judgeBinding(answer, id)
+  const { attributes } = parse(answer, id)
+  const xored = attributes.get(0x0020)
+  const value = xored ?? attributes.get(0x0001)!
+  const [, family] = value
+  const length = family === 1 ? 4 : 16
+  if ((family !== 1 && family !== 2) || value.length !== 4 + length) throw new Failed('stun_malformed')
+  const mask = xored ? answer.subarray(4, 4 + length) : Buffer.alloc(length)
+  const bytes = value.subarray(4).map((byte, at) => byte ^ mask[at]!)
+  if (family === 1) return bytes.join('.')
+  return Array.from({ length: 8 }, (_, at) => ((bytes[2 * at]! << 8) | bytes[2 * at + 1]!).toString(16)).join(':')
+}
+
 const errorCode = (value: Buffer | undefined): number | undefined =>
   value && value.length >= 4 ? (value[2]! & 7) * 100 + value[3]! : undefined
 

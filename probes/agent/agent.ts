@@ -14,24 +14,27 @@ import { Gauges, serveMetrics } from './metrics.ts'
 import { openOperator } from './operator.ts'
 import { Reporter } from './reporter.ts'
 import { type Made, make } from './run.ts'
-import { type Planned, Schedule } from './schedule.ts'
+import { type Place, type Planned, Schedule } from './schedule.ts'
 import { scrub } from './scrub.ts'
 import { sealTo } from './seal.ts'
-import { type DropReason, openSpool } from './spool.ts'
+import { type DropReason, openSpool, type Unnumbered } from './spool.ts'
 import type { Way } from './transport.ts'
-import { familiesHere, networkNow, vantageFinder } from './vantage.ts'
+import type { FindLine } from './vantage.ts'
 import { inTurn } from './ways.ts'
+import { type Locate, Whereabouts } from './whereabouts.ts'
 
 export const SOFTWARE = `peyk/${manifest.version}`
 
 export type AgentOptions = {
   config: AgentConfig
   measure: Measure
+  /** Databases that say where addresses are; without them the vantage is unknown unless it is set. */
+  locate?: Locate | null
   /** Where lines for people go; stderr unless told. */
   log?: (line: string) => void
   /** For tests and labs. */
   clock?: Clock
-  network?: () => string
+  line?: FindLine
   way?: Way
   backoff?: { first: number; most: number }
   reportSeconds?: number
@@ -54,6 +57,11 @@ const BACKOFF = { first: 10, most: 3_600 }
 /** Seconds between reports to a server on this machine: nothing is spared there, and people look at the page. */
 const LOCAL_REPORT_SECONDS = 5
 
+/** While a round goes on it is asked so often, in seconds, whether the machine moved: no more than this is lost by a crash. */
+const LOOK_SECONDS = 60
+
+type Held = { app: string; measurement: Unnumbered }
+type Tally = { measured: number; answered: number; own: number }
 type Parts = Awaited<ReturnType<typeof openParts>>
 
 const openParts = async ({ config, clock = systemClock, log = toStderr, ...options }: AgentOptions) => {
@@ -82,10 +90,13 @@ const openParts = async ({ config, clock = systemClock, log = toStderr, ...optio
     { profile, budget, consent, ...(budget.lastActive === null ? {} : { lastActive: budget.lastActive }) },
     clock.mono(),
   )
-  const network = options.network ?? networkNow
-  const vantage = vantageFinder(config.vantage)
-  const kept = { identity, boot, keeper, operator, budget, spool, schedule }
-  return { ...kept, config, clock, log, release, way, gauges, network, vantage }
+  const { locate = null, line } = options
+  const whereabouts = new Whereabouts({
+    ...{ fixed: config.vantage, locate, loopback: config.loopback },
+    ...(line ? { line } : {}),
+  })
+  const kept = { identity, boot, keeper, operator, budget, spool, schedule, whereabouts, locate }
+  return { ...kept, config, clock, log, release, way, gauges }
 }
 
 const toStderr = (line: string): void => void process.stderr.write(`peyk agent: ${line}\n`)
@@ -116,14 +127,19 @@ class Agent {
   private line: 'unknown' | 'up' | 'down' = 'unknown'
   private last: object | null = null
   private resting: 'quiet' | 'battery' | null = null
-  private onNetwork: string
+  /** The line the last round was on. */
+  private onLine: number | null = null
+  private vantage: object = {}
+  /** Measured, and waiting for word that the machine was where it seemed to be. */
+  private held: Held[] = []
+  /** When it was last asked where this machine is (`mono`). */
+  private lookedAt = Number.NEGATIVE_INFINITY
   /** When something was last measured (`mono`). */
   private active: number | null
 
   constructor(parts: Parts, options: AgentOptions) {
     this.parts = parts
     this.measure = options.measure
-    this.onNetwork = parts.network()
     this.active = parts.budget.lastActive
     const { config, clock, schedule, gauges } = parts
     const local = config.servers.every(isLocal)
@@ -241,23 +257,24 @@ class Agent {
   }
 
   private async round(signal: AbortSignal): Promise<void> {
-    const { schedule, clock, spool, budget, config, keeper, vantage, network, gauges } = this.parts
+    const { schedule, clock, spool, budget, config, keeper, gauges, whereabouts } = this.parts
     const catalogue = keeper.current()
-    if (network() !== this.onNetwork) {
-      this.onNetwork = network()
-      this.reporter.retry()
-    }
-    const { country } = await vantage()
-    const place = { country, role: this.reporter.role(), families: familiesHere(config.loopback) }
+    await this.look(2, signal)
+    const place = await this.place()
     const { runs, skipped } = schedule.plan(clock.mono(), place)
     if (skipped) gauges.add('peyk_agent_skipped_total', { reason: 'budget' }, skipped)
     if (!runs.length || !catalogue) return
     const queue = [...runs]
     const tally = { measured: 0, answered: 0, own: 0 }
     const worker = async () => {
-      for (let one = queue.shift(); one; one = queue.shift()) await this.one(one, catalogue, signal, tally)
+      for (let one = queue.shift(); one; one = queue.shift()) {
+        await this.one(one, catalogue, signal)
+        const due = !whereabouts.asks || clock.mono() - this.lookedAt >= LOOK_SECONDS
+        if (due) await this.settle(signal, tally)
+      }
     }
     await Promise.all(Array.from({ length: config.profile.concurrency }, worker))
+    await this.settle(signal, tally)
     await spool.flush()
     await budget.save(this.active)
     this.rounds++
@@ -266,13 +283,49 @@ class Agent {
     this.reporter.nudge()
   }
 
-  private async one(
-    planned: Planned,
-    catalogue: Catalogue,
-    signal: AbortSignal,
-    tally: { measured: number; answered: number; own: number },
-  ) {
-    const { schedule, clock, spool, config } = this.parts
+  private async place(): Promise<Place> {
+    const { families, line, ...vantage } = await this.parts.whereabouts.now()
+    if (this.onLine !== null && this.onLine !== line) this.reporter.retry()
+    this.onLine = line
+    this.vantage = vantage
+    return { country: vantage.country, role: this.reporter.role(), families }
+  }
+
+  /** Asks where this machine is; true where it is not where it was. */
+  private async look(servers: number, signal: AbortSignal): Promise<boolean> {
+    const { whereabouts, schedule, clock, budget } = this.parts
+    this.lookedAt = clock.mono()
+    const chosen = whereabouts.asks ? schedule.finders(servers, await this.place(), clock.mono()) : []
+    const { asked, moved } = await whereabouts.find(chosen, signal)
+    for (const { target, connected, bytes } of asked) {
+      schedule.found(target, clock.mono(), connected)
+      budget.charge(bytes)
+    }
+    return moved
+  }
+
+  /** What was measured since the last look is kept where the machine has not moved meanwhile, else discarded. */
+  private async settle(signal: AbortSignal, tally: Tally): Promise<void> {
+    const { gauges, spool } = this.parts
+    const held = this.held.splice(0)
+    const moved = await this.look(1, signal)
+    for (const { app, measurement } of held) {
+      if (moved) {
+        gauges.add('peyk_agent_skipped_total', { reason: 'network_changed' })
+        continue
+      }
+      const { answered, counts } = outcome(measurement.kind, measurement.steps)
+      tally.measured++
+      if (answered) tally.answered++
+      if (!counts) tally.own++
+      const label = answered ? 'answered' : counts ? 'failed' : 'own'
+      gauges.add('peyk_agent_measurements_total', { app, outcome: label })
+      void spool.append(measurement)
+    }
+  }
+
+  private async one(planned: Planned, catalogue: Catalogue, signal: AbortSignal) {
+    const { schedule, clock, config, whereabouts } = this.parts
     if (!schedule.begins(planned, clock.mono())) return
     const made: Made = signal.aborted
       ? { kind: 'discarded', reason: 'stopped', connected: null, bytes: 0 }
@@ -281,20 +334,14 @@ class Agent {
           measure: this.measure,
           software: SOFTWARE,
           loopback: config.loopback,
+          where: () => whereabouts.now(),
           catalogue,
           signal,
         })
     this.active = clock.mono()
     schedule.ended(planned, this.active, made.connected, made.bytes)
-    if (made.kind === 'measured') {
-      const { answered, counts } = outcome(planned.target.kind, made.measurement.steps)
-      tally.measured++
-      if (answered) tally.answered++
-      if (!counts) tally.own++
-      const label = answered ? 'answered' : counts ? 'failed' : 'own'
-      this.parts.gauges.add('peyk_agent_measurements_total', { app: planned.app, outcome: label })
-      void spool.append(made.measurement)
-    } else this.notMade(planned, made)
+    if (made.kind === 'measured') this.held.push({ app: planned.app, measurement: made.measurement })
+    else this.notMade(planned, made)
   }
 
   private notMade({ target }: Planned, made: Exclude<Made, { kind: 'measured' }>): void {
@@ -320,11 +367,11 @@ class Agent {
   }
 
   status(): object {
-    const { keeper, spool, budget, schedule, clock, config } = this.parts
+    const { keeper, spool, budget, schedule, clock, whereabouts } = this.parts
     const catalogue = keeper.current()
     return {
       software: SOFTWARE,
-      vantage: config.vantage,
+      vantage: { ...this.vantage, known: whereabouts.known },
       line: this.line,
       rests: this.rests(),
       catalogue: catalogue && { version: catalogue.version, expires: catalogue.expires, unknown: catalogue.unknown },

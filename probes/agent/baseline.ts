@@ -41,7 +41,7 @@ Exit codes: 0 every deciding target answered as expected, 1 some did not, 2 wron
 /** Measures every ordinary target once; one at a time per address, some addresses at the same time. */
 export const baseline = async (options: BaselineOptions): Promise<Line[]> => {
   const { apps, measure, only, country = 'ZZ', loopback = false, concurrency = 8, progress, signal } = options
-  const families = familiesHere(loopback)
+  const families = await familiesHere(loopback)
   const wanted = apps
     .filter(({ id, status }) => status === 'measured' && (!only.length || id === CONTROL || only.includes(id)))
     .flatMap(app => app.targets.map(target => ({ app: app.id, target })))

@@ -8,6 +8,7 @@ import { dryRun } from './dry.ts'
 import { privateFolder, writeDurably } from './files.ts'
 import { openIdentity, type PublicKey } from './identity.ts'
 import { readSpool } from './spool.ts'
+import type { Locate } from './whereabouts.ts'
 import { wipe } from './wipe.ts'
 
 const rows = Object.entries(settings).map(
@@ -27,7 +28,15 @@ Exit codes: 0 done or stopped, 1 a bug, 2 a setting or the usage is wrong, 3 ano
 const say = (text: string): void => void process.stdout.write(text)
 const folderHere = (): string => join(resolve(process.env['PEYK_DATA'] || './data'), 'agent')
 
-const run = async (measure: Measure, pinnedKey: PublicKey | null, yes: boolean): Promise<number> => {
+export type AgentParts = {
+  measure: Measure
+  /** Opens the databases that say where addresses are; what is compiled from the file is kept in the folder. */
+  openLocate: (folder: string, networks: string | null) => Promise<Locate>
+  /** Key of the catalogue, where it is pinned at build. */
+  pinnedKey?: PublicKey | null
+}
+
+const run = async ({ measure, openLocate, pinnedKey = null }: AgentParts, yes: boolean): Promise<number> => {
   const config = readConfig(process.env, pinnedKey)
   const folder = await privateFolder(config.folder)
   const asked = {
@@ -41,7 +50,7 @@ const run = async (measure: Measure, pinnedKey: PublicKey | null, yes: boolean):
     process.stderr.write('Nothing was measured. `peyk agent --yes` where nobody can be asked.\n')
     return 4
   }
-  const agent = await startAgent({ config, measure })
+  const agent = await startAgent({ config, measure, locate: await openLocate(folder, config.networks) })
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void agent.stop())
   await agent.done
   return 0
@@ -73,11 +82,7 @@ const counted = async (folder: string) => {
 }
 
 /** `peyk agent …`. Gives the exit code. */
-export const agentCommand = async (
-  args: readonly string[],
-  measure: Measure,
-  pinnedKey: PublicKey | null = null,
-): Promise<number> => {
+export const agentCommand = async (args: readonly string[], parts: AgentParts): Promise<number> => {
   const flag = { type: 'boolean', default: false } as const
   let asked: ReturnType<typeof parse>
   const parse = () =>
@@ -97,15 +102,17 @@ export const agentCommand = async (
   try {
     if (values.help) say(agentUsage)
     else if (what === 'run' && values['dry-run']) {
+      const { measure, openLocate, pinnedKey = null } = parts
       const config = readConfig(process.env, pinnedKey)
       await dryRun({
         config,
         measure,
+        openLocate,
         software: SOFTWARE,
         say: line => say(`${line}\n`),
         signal: AbortSignal.timeout(600_000),
       })
-    } else if (what === 'run') return await run(measure, pinnedKey, values.yes)
+    } else if (what === 'run') return await run(parts, values.yes)
     else if (what === 'status') return await status()
     else if (what === 'rotate' || what === 'panic') {
       await wipe(folderHere(), what === 'panic' ? 'all' : 'identity')

@@ -130,8 +130,13 @@ export const settings = {
   },
   PEYK_VANTAGE: {
     default: '',
-    text: 'Country and network this agent measures from, like KE:33771. Unset: unknown.',
+    text: 'Country and network this agent measures from, like KE:33771. Unset: found by STUN and databases on this machine.',
     parse: orNull(vantage),
+  },
+  PEYK_ASN_DB: {
+    default: '',
+    text: 'Network database: an .mmdb, the text of `location dump`, or the CSV of @ip-location-db/asn. Unset: countries only.',
+    parse: orNull(value => resolve(value)),
   },
   PEYK_APPS: { default: '', text: 'Measure only these apps, like telegram,signal. Unset: all.', parse: orNull(ids) },
   PEYK_QUIET: {
@@ -167,6 +172,8 @@ export type AgentConfig = {
   code: string | null
   profile: Profile
   vantage: { country: string; asn: number } | null
+  /** File of the network database. */
+  networks: string | null
   apps: readonly string[] | null
   unusual: boolean
   loopback: boolean
@@ -238,6 +245,7 @@ export const readConfig = (
     code: read.PEYK_CODE ?? invite?.code ?? null,
     profile: profiles[read.PEYK_PROFILE],
     vantage: read.PEYK_VANTAGE,
+    networks: read.PEYK_ASN_DB,
     apps: read.PEYK_APPS,
     unusual: read.PEYK_UNUSUAL,
     loopback: read.PEYK_LOOPBACK,

@@ -12,12 +12,13 @@ import { composeReport, REPORT_HEADERS } from './reporter.ts'
 import { make } from './run.ts'
 import { Schedule } from './schedule.ts'
 import { openSpool } from './spool.ts'
-import { familiesHere, networkNow, vantageFinder } from './vantage.ts'
 import { inTurn } from './ways.ts'
+import { type Locate, Whereabouts } from './whereabouts.ts'
 
 export type DryOptions = {
   config: AgentConfig
   measure: Measure
+  openLocate: (folder: string, networks: string | null) => Promise<Locate>
   software: string
   say: (line: string) => void
   signal: AbortSignal
@@ -27,7 +28,7 @@ export type DryOptions = {
  * One round that tells every connection it makes and every byte of the report it would send, and sends none. The catalogue is
  * the one kept, else it is fetched, which is told too. Nothing is left on the disk.
  */
-export const dryRun = async ({ config, measure, software, say, signal }: DryOptions): Promise<void> => {
+export const dryRun = async ({ config, measure, openLocate, software, say, signal }: DryOptions): Promise<void> => {
   const clock = systemClock
   const boot = '0'.repeat(16)
   const folder = await mkdtemp(join(tmpdir(), 'peyk-dry-'))
@@ -52,10 +53,16 @@ export const dryRun = async ({ config, measure, software, say, signal }: DryOpti
     const budget = new Bucket(profile.bytesPerDay, clock.mono)
     const schedule = new Schedule({ profile, budget, consent: { unusual, loopback, apps } }, clock.mono())
     schedule.adopt({ apps: catalogue.apps, forbidden: catalogue.forbidden }, clock.mono())
-    const vantage = vantageFinder(config.vantage)
-    const { country } = await vantage()
-    const { runs } = schedule.plan(clock.mono(), { country, role: 'vantage', families: familiesHere(loopback) })
-    const around = { measure, clock, boot, software, loopback, vantage, network: networkNow, catalogue, signal }
+    const locate = await openLocate(folder, config.networks)
+    const whereabouts = new Whereabouts({ fixed: config.vantage, locate, loopback })
+    const where = () => whereabouts.now()
+    const role = 'vantage' as const
+    const finders = whereabouts.asks ? schedule.finders(2, { ...(await where()), role }, clock.mono()) : []
+    for (const { host, port } of finders) say(`connects to ${host} port ${port} (stun, to find out where this is)`)
+    for (const { target, connected } of (await whereabouts.find(finders, signal)).asked)
+      schedule.found(target, clock.mono(), connected)
+    const { runs } = schedule.plan(clock.mono(), { ...(await where()), role })
+    const around = { measure, clock, boot, software, loopback, where, locate, catalogue, signal }
     for (const planned of runs) {
       const { kind, host, port, id } = planned.target
       say(`connects to ${host} port ${port} (${kind}, ${id})`)

@@ -6,7 +6,7 @@ import { wireBytes } from './budget.ts'
 import type { Clock } from './clock.ts'
 import type { Planned } from './schedule.ts'
 import type { Unnumbered } from './spool.ts'
-import type { FindVantage } from './vantage.ts'
+import type { Here, Locate } from './whereabouts.ts'
 
 /**
  * What became of one planned measurement. Discarded: the machine changed its network meanwhile, or the agent was
@@ -23,9 +23,10 @@ export type Surroundings = {
   boot: string
   software: string
   loopback: boolean
-  vantage: FindVantage
-  /** A name for the network the machine is on. */
-  network: () => string
+  /** Where this machine is, asked before and after. */
+  where: () => Promise<Here>
+  /** Databases to look up whoever answered. */
+  locate: Locate | null
   /** Version of the catalogue, and when it was issued: an earlier wall clock is wrong. */
   catalogue: { version: number; issued: number }
   signal: AbortSignal
@@ -59,11 +60,14 @@ const rttFloor = ({ steps }: Run): number | null => {
   return trips.length ? Math.min(...trips) : null
 }
 
+/** Where the address that answered stands; it goes no further. */
+const servedFrom = (connected: string | null, locate: Locate | null): { asn: number; country: string } =>
+  connected && locate ? { asn: locate.asn(connected), country: locate.country(connected) } : { asn: 0, country: 'ZZ' }
+
 /** Makes one planned measurement, once. Never throws. */
 export const make = async ({ app, target }: Planned, around: Surroundings): Promise<Made> => {
   const { clock, signal } = around
-  const network = around.network()
-  const place = await around.vantage()
+  const { line, families: _, ...place } = await around.where()
   const [at, mono] = [clock.wall(), clock.mono()]
   let run: Run
   try {
@@ -79,8 +83,8 @@ export const make = async ({ app, target }: Planned, around: Surroundings): Prom
   }
   const took = { connected: run.connected, bytes: wireBytes(run) }
   if (signal.aborted) return { kind: 'discarded', reason: 'stopped', ...took }
-  const after = await around.vantage()
-  if (around.network() !== network || after.country !== place.country || after.asn !== place.asn) {
+  const after = await around.where()
+  if (after.line !== line || after.country !== place.country || after.asn !== place.asn) {
     return { kind: 'discarded', reason: 'network_changed', ...took }
   }
   const jumped = Math.abs(clock.wall() - at - (clock.mono() - mono)) > JUMP
@@ -96,12 +100,12 @@ export const make = async ({ app, target }: Planned, around: Surroundings): Prom
     target: target.id,
     kind: target.kind,
     family: target.family,
-    route: 'direct',
+    route: place.access === 'vpn' ? 'vpn' : 'direct',
     ...place,
     at: Math.max(at, LEAST_TIME),
     steps: run.steps,
     failure: run.failure as Unnumbered['failure'],
-    served: { asn: 0, country: 'ZZ', rtt_floor: rttFloor(run), dc: run.dc },
+    served: { ...servedFrom(run.connected, around.locate), rtt_floor: rttFloor(run), dc: run.dc },
     origin_proof: run.origin_proof,
     marks,
     software: around.software,

@@ -1,7 +1,7 @@
 import type { App } from '../../measurement/app.ts'
 import type { Measurement } from '../../measurement/measurement.ts'
 import type { ProbeKind } from '../../measurement/step.ts'
-import type { Target } from '../../measurement/target.ts'
+import type { Target, TargetOf } from '../../measurement/target.ts'
 import type { Budget } from './budget.ts'
 import type { Profile } from './profiles.ts'
 import { LEAST_SPACING, Spacing } from './spacing.ts'
@@ -58,6 +58,8 @@ const FIRST_COST: Record<ProbeKind, number> = {
 /** Seconds a slot of the round is taken for when nothing answers. */
 const SLOT = 25
 const DAY = 86_400
+/** The app of neutral targets (`measurement/apps/control.ts`). */
+const NEUTRAL = 'control'
 
 type Entry = { app: App; target: Target; due: number; cost: number; requested: number; skippedAt: number }
 
@@ -186,6 +188,21 @@ export class Schedule {
     this.spacing.ended(target, now, connected)
     const entry = this.entries.get(target.id)
     if (entry && bytes > 0) entry.cost = Math.ceil(Math.max(bytes, 0.7 * entry.cost + 0.3 * bytes))
+  }
+
+  /** Neutral STUN servers that may be asked where this machine is, of different names, in no order. */
+  finders(count: number, place: Place, now: number): TargetOf<'stun'>[] {
+    const taken = new Set<string>()
+    return this.shuffled([...this.entries.values()])
+      .filter(entry => entry.app.id === NEUTRAL && this.eligible(entry, place) && this.spacing.free(entry.target, now))
+      .flatMap(({ target }) => (target.kind === 'stun' && !target.experimental ? [target] : []))
+      .filter(target => this.spacing.claim(target, taken))
+      .slice(0, count)
+  }
+
+  /** A STUN server was asked where this machine is. */
+  found(target: Target, now: number, connected: string | null): void {
+    this.spacing.ended({ ...target, spacing: LEAST_SPACING }, now, connected)
   }
 
   private jitter(): number {

@@ -5,7 +5,7 @@ import { syncFolder } from './files.ts'
 import { holderOf } from './lock.ts'
 
 /** Files that say nothing of who measured what: they stay when the agent takes a new name. */
-const ANONYMOUS = new Set(['catalogue.jose', 'operator.jose', 'consent.json'])
+const ANONYMOUS = new Set(['catalogue.jose', 'operator.jose', 'consent.json', 'networks.bin'])
 
 /** Overwrites a file before its name goes. Flash keeps old blocks as it likes: only an encrypted disk forgets for sure. */
 const shred = async (file: string): Promise<void> => {

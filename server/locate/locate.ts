@@ -3,8 +3,7 @@ import { open as openFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import ipaddr from 'ipaddr.js'
-import { open as openMmdb, type Reader, type Response } from 'maxmind'
-import { ConfigError } from '../config.ts'
+import { open as openMmdb, Reader, type Response } from 'maxmind'
 import { parseAddress } from './address.ts'
 import { decode, encode, lastNotAfter, type Networks } from './networks.ts'
 import { readCsv, readLocationDump } from './ranges.ts'
@@ -33,12 +32,22 @@ type AsnRow = Response & {
 
 type AsnSource = Pick<Locate, 'asn' | 'networkName'> & { date: number | null; licence: string }
 
-/** `database` is PEYK_ASN_DB; what is compiled from it is kept in `folder`. */
-export const openLocate = async (folder: string, database: string | null): Promise<Locate> => {
-  const require = createRequire(import.meta.url)
-  const countries = await openMmdb<CountryRow>(
-    require.resolve('@ip-location-db/geo-whois-asn-country-mmdb/geo-whois-asn-country.mmdb'),
-  )
+/** PEYK_ASN_DB is no database; the exit code is then that of a wrong setting. */
+class DatabaseError extends Error {
+  override name = 'DatabaseError'
+  readonly exitCode = 2
+}
+
+/**
+ * `database` is PEYK_ASN_DB; what is compiled from it is kept in `folder`. `carried` is the country database where a
+ * program carries it in itself.
+ */
+export const openLocate = async (
+  folder: string,
+  database: string | null,
+  carried: Buffer | null = null,
+): Promise<Locate> => {
+  const countries = carried ? new Reader<CountryRow>(carried) : await openMmdb<CountryRow>(installed())
   const source = database === null ? null : await openNetworks(folder, database)
   return {
     country: address => ask(countries, address)?.country_code ?? 'ZZ',
@@ -52,17 +61,20 @@ export const openLocate = async (folder: string, database: string | null): Promi
   }
 }
 
+const installed = (): string =>
+  createRequire(import.meta.url).resolve('@ip-location-db/geo-whois-asn-country-mmdb/geo-whois-asn-country.mmdb')
+
 /** The reader throws on what is no address. */
 const ask = <T extends Response>(reader: Reader<T>, address: string): T | null =>
   ipaddr.isValid(address) ? reader.get(ipaddr.process(address).toString()) : null
 
 const openNetworks = async (folder: string, database: string): Promise<AsnSource> => {
-  if (!existsSync(database)) throw new ConfigError(`PEYK_ASN_DB: there is no file ${database}.`)
+  if (!existsSync(database)) throw new DatabaseError(`PEYK_ASN_DB: there is no file ${database}.`)
   try {
     return database.endsWith('.mmdb') ? await fromMmdb(database) : fromTable(await compiled(folder, database))
   } catch (error) {
-    if (error instanceof ConfigError) throw error
-    throw new ConfigError(`PEYK_ASN_DB: ${database} could not be read (${(error as Error).message}).`)
+    if (error instanceof DatabaseError) throw error
+    throw new DatabaseError(`PEYK_ASN_DB: ${database} could not be read (${(error as Error).message}).`)
   }
 }
 
@@ -105,7 +117,7 @@ const compiled = async (folder: string, database: string): Promise<Networks> => 
   if (before) return before
   const networks = (await isLocationDump(database)) ? await readLocationDump(database) : await readCsv(database)
   if (networks.v4.starts.length + networks.v6.starts.length === 0) {
-    throw new ConfigError(
+    throw new DatabaseError(
       `PEYK_ASN_DB: ${database} holds no networks; give it an .mmdb, the text of \`location dump\`, or the CSV of @ip-location-db/asn.`,
     )
   }

@@ -17,6 +17,7 @@ await startAgent({
     code: null,
     profile: { ...profiles.control, round: 10, deciding: 10 },
     vantage: { country: 'KE', asn: 33_771 },
+    networks: null,
     apps: null,
     unusual: false,
     loopback: true,

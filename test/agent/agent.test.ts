@@ -53,6 +53,7 @@ const start = async (server: URL, more: Partial<AgentConfig> = {}, options: Part
     code: null,
     profile: profiles.home,
     vantage: { country: 'KE', asn: 33_771 },
+    networks: null,
     apps: null,
     unusual: false,
     loopback: true,

@@ -1,9 +1,11 @@
 import { expect, test } from 'vitest'
 import { type Made, make, type Surroundings, uuidv7 } from '../../probes/agent/run.ts'
-import { vantageFinder } from '../../probes/agent/vantage.ts'
+import type { Here } from '../../probes/agent/whereabouts.ts'
 import { measure } from '../../probes/all.ts'
 import { closedPort, tcpPeer } from '../servers/tcp.ts'
 import { HandClock, tcpTarget } from './samples.ts'
+
+const here: Here = { country: 'KE', asn: 33_771, access: 'wifi', line: 1, families: new Set(['v4']) }
 
 const around = (more: Partial<Surroundings> = {}): Surroundings => ({
   measure,
@@ -11,8 +13,8 @@ const around = (more: Partial<Surroundings> = {}): Surroundings => ({
   boot: '0123456789abcdef',
   software: 'peyk/0.1.0',
   loopback: true,
-  vantage: vantageFinder({ country: 'KE', asn: 33_771 }),
-  network: () => 'home',
+  where: async () => here,
+  locate: null,
   catalogue: { version: 7, issued: 1_780_000_000 },
   signal: new AbortController().signal,
   ...more,
@@ -85,16 +87,29 @@ test('a stalled event loop is marked, so that it is not taken for latency', asyn
   expect((await measured(peer.port, { measure: stalling })).measurement.marks).toEqual(['loop_stalled'])
 })
 
-test('a change of network during the run discards it, its cost still counts', async () => {
+test.each<[string, Partial<Here>]>([
+  ['line', { line: 2 }],
+  ['network', { asn: 36_926 }],
+])('a change of %s during the run discards it, its cost still counts', async (_, change) => {
   await using peer = await tcpPeer(() => {})
   let asked = 0
-  const network = () => (asked++ ? 'elsewhere' : 'home')
-  expect(await made(peer.port, { network })).toEqual({
+  const where = async () => (asked++ ? { ...here, ...change } : here)
+  expect(await made(peer.port, { where })).toEqual({
     kind: 'discarded',
     reason: 'network_changed',
     connected: '127.0.0.1',
     bytes: 420,
   })
+})
+
+test('whoever answered is looked up, and a tunnel is said', async () => {
+  await using peer = await tcpPeer(() => {})
+  const locate = { country: (address: string) => (address === '127.0.0.1' ? 'NL' : 'ZZ'), asn: () => 62_041 }
+  const { measurement } = await measured(peer.port, { locate, where: async () => ({ ...here, access: 'vpn' }) })
+  expect(measurement.served).toMatchObject({ country: 'NL', asn: 62_041 })
+  expect(measurement).toMatchObject({ route: 'vpn', access: 'vpn' })
+  const { measurement: unanswered } = await measured(await closedPort(), { locate })
+  expect(unanswered.served).toMatchObject({ country: 'ZZ', asn: 0 })
 })
 
 test('an agent that is stopped discards what it was doing, at once', async () => {

@@ -5,10 +5,13 @@ import { type Answer, decode, encode, type Packet } from 'dns-packet'
 export type UdpPeer = { port: number } & AsyncDisposable
 
 /** A UDP peer that sends back whatever the test makes of a datagram, in order. */
-export const udpPeer = async (talk: (message: Buffer, send: (bytes: Uint8Array) => void) => void): Promise<UdpPeer> => {
+export const udpPeer = async (
+  talk: (message: Buffer, send: (bytes: Uint8Array) => void) => void,
+  host = '127.0.0.1',
+): Promise<UdpPeer> => {
   const socket = createSocket('udp4')
   socket.on('message', (message, from) => talk(message, bytes => socket.send(bytes, from.port, from.address)))
-  await new Promise<void>(resolve => socket.bind(0, '127.0.0.1', resolve))
+  await new Promise<void>(resolve => socket.bind(0, host, resolve))
   return {
     port: (socket.address() as AddressInfo).port,
     [Symbol.asyncDispose]: () => new Promise<void>(resolve => socket.close(() => resolve())),
