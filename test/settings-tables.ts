@@ -1,5 +1,5 @@
 import { renderSettings } from '../dashboards/render.ts'
-import { settings as ofAgent } from '../probes/agent/config.ts'
+import { settings as ofAgent } from '../probes/agent/settings.ts'
 import { settings as ofServer } from '../server/config.ts'
 
 /** Tables of settings, written from the tables that programs read them by. */

@@ -61,8 +61,10 @@ export const openLocate = async (
   }
 }
 
-const installed = (): string =>
-  createRequire(import.meta.url).resolve('@ip-location-db/geo-whois-asn-country-mmdb/geo-whois-asn-country.mmdb')
+const installed = (): string => {
+  const require = createRequire(import.meta.url)
+  return require.resolve('@ip-location-db/geo-whois-asn-country-mmdb/geo-whois-asn-country.mmdb')
+}
 
 /** The reader throws on what is no address. */
 const ask = <T extends Response>(reader: Reader<T>, address: string): T | null =>

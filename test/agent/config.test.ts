@@ -1,11 +1,12 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { expect, test } from 'vitest'
-import { readConfig, SettingsError, settings } from '../../probes/agent/config.ts'
+import { readConfig, SettingsError } from '../../probes/agent/config.ts'
 import { makeKey, publicHalf } from '../../probes/agent/identity.ts'
 import { writeInvite } from '../../probes/agent/invite.ts'
 import { isQuiet, onBattery } from '../../probes/agent/manners.ts'
 import { profiles } from '../../probes/agent/profiles.ts'
+import { settings } from '../../probes/agent/settings.ts'
 import { folder } from './samples.ts'
 
 const key = publicHalf(makeKey())

@@ -5,7 +5,7 @@ import { expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { renderSettings } from '../../dashboards/render.ts'
 import { OUT_OF_ORDER } from '../../dashboards/stack.ts'
-import { settings as agentSettings } from '../../probes/agent/config.ts'
+import { settings as agentSettings } from '../../probes/agent/settings.ts'
 import { settings as serverSettings } from '../../server/config.ts'
 import { alertmanagerPath, program, prometheusPath, run, scratch } from '../servers/prometheus.ts'
 
