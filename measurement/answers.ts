@@ -129,6 +129,15 @@ export const Degradation = Type.Object({
     Type.Number({ minimum: 0, description: 'Of a slow-down: how many times slower than usual, against the controls.' }),
   ),
   agents: Type.Integer({ minimum: 0, description: 'Agents that were hit.' }),
+  tests: Type.Optional(
+    Type.Object(
+      {
+        answered: Type.Integer({ minimum: 1, description: 'Tests that say something: one per agent, two per prefix.' }),
+        agreed: Type.Integer({ minimum: 0, description: 'Those in which it was seen again.' }),
+      },
+      { description: 'Confirmation tests the server asked for; absent where none was answered.' },
+    ),
+  ),
   control: Type.String({ description: 'What it was compared with.' }),
   events: Type.Array(NearEvent, { description: 'Policy events near the onset; nearness is no cause.' }),
   sentence: Type.Object(

@@ -287,6 +287,14 @@ export const metrics = {
     values: { change: ['opened', 'revised', 'closed', 'reopened', 'withdrawn'] },
     on: 'server',
   },
+  peyk_confirmation_requests_total: {
+    type: 'counter',
+    help: 'Agents asked to confirm a finding, and how that ended.',
+    labels: ['outcome'],
+    cap: 3,
+    values: { outcome: ['sent', 'answered', 'expired'] },
+    on: 'server',
+  },
   peyk_detector_lag_seconds: {
     type: 'gauge',
     help: 'Age of the newest window the detector has judged.',

@@ -6,6 +6,7 @@ import { type Batch, type BatchReceipt, type Receipt, Report, type Request } fro
 import type { Agent, Agents } from './agents.ts'
 import { openBatch, Refusal } from './batch.ts'
 import type { Commit } from './commit.ts'
+import { type Whereabouts, whereabouts } from './confirmations.ts'
 import type { Meter } from './exporter.ts'
 import { readBody } from './fault.ts'
 import type { Identity } from './identity.ts'
@@ -39,8 +40,8 @@ export type AcceptParts = {
   unseal: (jwe: string) => Promise<string>
   /** Told of the windows that durable rows fell into. */
   touched: (touched: Touched) => void
-  /** Targets this agent is asked to measure now. */
-  requests: (agent: { thumbprint: string; role: Agent['role'] }) => Request[]
+  /** Targets this agent is asked to measure now, where it is; never rejects. */
+  requests: (where: Whereabouts) => Promise<Request[]>
 }
 
 /** Who sends, as rows say it. The address it came from is gone by here. */
@@ -90,22 +91,28 @@ export class Accept {
       seen_asn: locate.asn(address),
       prefix_token: this.#prefixes.token(address),
     }
+    const { receipts, rows } = await this.#take(report, origin, room)
+    const where = whereabouts(rows, now())
     return {
-      receipts: await this.#take(report, origin, room),
+      receipts,
       catalogue: this.#parts.catalogueVersion(),
       now: now(),
-      requests: this.#parts.requests({ thumbprint: identity.thumbprint, role: identity.agent.role }),
+      requests: where === null ? [] : await this.#parts.requests(where),
     }
   }
 
   /** Batches of one agent's exported spool, carried here by hand: who carries them says nothing of where it is. */
-  carried(thumbprint: string, agent: Agent, batches: readonly Batch[]): Promise<BatchReceipt[]> {
+  async carried(thumbprint: string, agent: Agent, batches: readonly Batch[]): Promise<BatchReceipt[]> {
     const origin: Origin = { thumbprint, agent, seen_country: NOWHERE, seen_asn: 0, prefix_token: 0 }
-    return this.#take({ sent: null, ledger: null, batches }, origin, () => undefined)
+    return (await this.#take({ sent: null, ledger: null, batches }, origin, () => undefined)).receipts
   }
 
   /** Opens, stores, receipts; the one way in. */
-  async #take(report: Delivered, origin: Origin, room: (bytes: number) => void): Promise<BatchReceipt[]> {
+  async #take(
+    report: Delivered,
+    origin: Origin,
+    room: (bytes: number) => void,
+  ): Promise<{ receipts: BatchReceipt[]; rows: readonly Stored[] }> {
     const { commit, meter, now } = this.#parts
     const { thumbprint } = origin
     const arrived = now()
@@ -127,9 +134,11 @@ export class Accept {
     this.#count(rows)
     const touched = touchedBy(rows)
     if (touched.size) this.#parts.touched(touched)
-    return opened.map(({ batch: { id }, outcome }) =>
-      outcome instanceof Refusal ? { id, outcome: 'refused', reason: outcome.message } : { id, outcome: 'stored' },
+    const receipts = opened.map(
+      ({ batch: { id }, outcome }): BatchReceipt =>
+        outcome instanceof Refusal ? { id, outcome: 'refused', reason: outcome.message } : { id, outcome: 'stored' },
     )
+    return { receipts, rows }
   }
 
   async #open(

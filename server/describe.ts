@@ -7,6 +7,7 @@ import type { Cut } from './analysis/isolation.ts'
 import { joined, type Series, TOGETHER_SECONDS, WEEK_SECONDS } from './analysis/parts.ts'
 import { zoneOf } from './analysis/recurrence.ts'
 import type { Store } from './store/store.ts'
+import { testsOf } from './tests.ts'
 import { trialsOf } from './trials.ts'
 import type { Seen } from './watch.ts'
 
@@ -85,7 +86,8 @@ export const describe = async (
     until = Math.max(until, onset + OTHERS_SECONDS)
     if (until > from) await add(from, until, [])
   }
-  const findings = findingsOf(networks, zoneOf(country), now, asn => episodes.get(asn) ?? [])
+  const tests = await testsOf(store, { ...of, from: Math.max(0, first - BEFORE_SECONDS), to: last + 1 })
+  const findings = findingsOf(networks, zoneOf(country), now, { episodes: asn => episodes.get(asn) ?? [], tests })
   return { app, feature: feature as Feature, findings }
 }
 
@@ -127,6 +129,7 @@ const findingOf = (group: readonly { asn: number; cut: Cut }[]): Finding => {
     share: 1,
     slower: null,
     agents,
+    tests: { answered: 0, agreed: 0 },
     control: verdict === 'domestic_only' ? 'domestic controls of the same agents' : 'agents of other networks',
   }
 }

@@ -160,7 +160,7 @@ const matching = (known: readonly Degradation[], { networks, onset, end }: Findi
 }
 
 const named = (finding: Finding, key: Key, before: Degradation | undefined, options: DetectOptions): Degradation => {
-  const { onset, end, slower, ...plain } = finding
+  const { onset, end, slower, tests, ...plain } = finding
   const change = { ...key, onset, asn: finding.networks.length === 1 ? finding.networks[0] : undefined }
   return {
     id: before?.id ?? idOf(finding, key),
@@ -170,6 +170,7 @@ const named = (finding: Finding, key: Key, before: Degradation | undefined, opti
     end: end === null ? null : iso(end),
     share: Math.round(finding.share * 1e4) / 1e4,
     ...(slower === null ? {} : { slower: Math.round(slower * 100) / 100 }),
+    ...(tests.answered === 0 ? {} : { tests }),
     events: near(options.events, change).map(({ event, distance }) => ({ id: event.id, distance })),
     sentence: sentenceOf({ ...finding, ...key, networkName: options.networkName }),
     revision: (before?.revision ?? 0) + 1,

@@ -5,6 +5,7 @@ import type { Stored } from '../measurement/measurement.ts'
 import { Analyst } from './analyst.ts'
 import type { App } from './app.ts'
 import type { Config } from './config.ts'
+import { Confirmations } from './confirmations.ts'
 import type { Sink } from './ooni/import.ts'
 import { type Outgoing, outgoingOf } from './outgoing.ts'
 import { presentOf } from './present.ts'
@@ -73,6 +74,7 @@ export const runServer = async (config: Config, parts: RunParts): Promise<Server
   const now = () => Date.now() / 1000
   let analyst: Analyst | undefined
   let outgoing: Outgoing | undefined
+  let confirmations: Confirmations | undefined
   try {
     const server = await startServer(config, {
       store,
@@ -80,6 +82,7 @@ export const runServer = async (config: Config, parts: RunParts): Promise<Server
       operators: parts.operators ?? [],
       version: parts.version,
       touched: touched => analyst?.touch(touched),
+      requests: async where => (await confirmations?.ask(where)) ?? [],
       presentState: presentOf(store, parts.events, {
         now,
         lag: () => analyst?.lag() ?? 0,
@@ -89,6 +92,10 @@ export const runServer = async (config: Config, parts: RunParts): Promise<Server
         const networkName = (asn: number) => locate.networkName(asn)
         outgoing = outgoingOf({ config, store, facts, meter, now, log })
         const { remoteWrite, notifier } = outgoing
+        confirmations = new Confirmations({
+          ...{ store, meter, now },
+          failed: error => log.error({ reason: error.message.slice(0, 300) }, 'nobody could be asked to confirm'),
+        })
         analyst = new Analyst({
           ...{ store, facts, events: parts.events, networkName, now },
           leastAgents: config.PEYK_MIN_AGENTS,
@@ -103,6 +110,7 @@ export const runServer = async (config: Config, parts: RunParts): Promise<Server
           },
           changed: changes => {
             for (const { change } of changes) meter.count('peyk_degradations_total', { change })
+            void confirmations?.refresh()
             return notifier.changed(changes)
           },
         })
@@ -113,11 +121,13 @@ export const runServer = async (config: Config, parts: RunParts): Promise<Server
     })
     await analyst!.start()
     outgoing!.start()
+    confirmations!.start()
     announce(server.url)
     return {
       ...server,
       close: async () => {
         await server.close()
+        await confirmations!.stop()
         await analyst!.stop()
         await outgoing!.stop()
         await close()

@@ -5,10 +5,11 @@ import { CATALOGUE_VERSION } from '../measurement/catalogue.ts'
 import { RULE_VERSION } from '../measurement/judge/outcome.ts'
 import type { Request } from '../measurement/report.ts'
 import { Accept } from './accept.ts'
-import { type Agent, Agents } from './agents.ts'
+import { Agents } from './agents.ts'
 import { type App, buildServer } from './app.ts'
 import { Commit } from './commit.ts'
 import { type Config, ConfigError } from './config.ts'
+import type { Whereabouts } from './confirmations.ts'
 import { Exporter, type Meter, type PresentState } from './exporter.ts'
 import { Facts } from './facts.ts'
 import type { RouteLine } from './identity.ts'
@@ -32,7 +33,8 @@ export type ServerParts = {
   /** Told after rows are durable, so that their windows are judged anew. */
   touched?: (touched: Touched) => void
   presentState?: PresentState
-  requests?: (agent: { thumbprint: string; role: Agent['role'] }) => Request[]
+  /** What an agent is asked to measure now; never rejects. */
+  requests?: (where: Whereabouts) => Promise<Request[]>
   /** Answers and page. */
   routes?: (app: App, shared: Shared) => void | Promise<void>
   /** Unix seconds; tests bring another clock. */
@@ -92,7 +94,7 @@ export const startServer = async (config: Config, parts: ServerParts): Promise<S
     catalogueVersion: () => catalogue().version,
     unseal: jwe => sealing.unseal(jwe),
     touched: parts.touched ?? (() => undefined),
-    requests: parts.requests ?? (() => []),
+    requests: parts.requests ?? (async () => []),
   })
   const nonces = new Nonces(secrets.derive('nonce'), now)
   const shared: Shared = { config, store, facts, locate, meter: exporter, log }

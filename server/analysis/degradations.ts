@@ -3,9 +3,10 @@ import { BLOCKED_AT_MOST, cause, PARTIAL_BELOW, SLOW_FROM } from '../../measurem
 import type { Layer } from '../../measurement/step.ts'
 import type { Mechanism, Recurrence, State, Verdict } from '../../measurement/verdict.ts'
 import { DETECTOR_BIN_SECONDS } from '../../measurement/windows.ts'
+import { isConfirmed, isSlower, losesReach, type Test, type Tested, tested } from './confirm.ts'
 import { type Episode, episodesOf } from './detector.ts'
-import { type Part, partsOf, type Series, TOGETHER_SECONDS } from './parts.ts'
-import { recurrenceOf } from './recurrence.ts'
+import { HIT_SLOWER, type Part, partsOf, type Series, TOGETHER_SECONDS } from './parts.ts'
+import { insideRecurrence, recurrenceOf } from './recurrence.ts'
 import { stateOf } from './trust.ts'
 
 /** From trials to degradations: what happened on each network of a country, told as one finding per cause. Pure. */
@@ -25,23 +26,30 @@ export type Finding = {
   slower: number | null
   agents: number
   control: string
+  /** Confirmation tests that say something, and those that agree. */
+  tests: Tested
 }
 
 /** Recurring ones belong together when their windows overlap at least by this share of the hours of either. */
 const SAME_HOURS = 0.5
 
+/** What is known beside the trials: episodes found before, which need not be found again, and confirmation tests. */
+export type Beside = {
+  episodes?: (asn: number, trials: readonly Series[]) => readonly Episode[]
+  tests?: readonly Test[]
+}
+
 /**
- * Degradations of one (app, feature, country) from the trials of each of its networks. `now` bounds what is still open;
- * `known` are episodes found before, where they need not be found again.
+ * Degradations of one (app, feature, country) from the trials of each of its networks. `now` bounds what is still open.
  */
 export const findingsOf = (
   networks: ReadonlyMap<number, readonly Series[]>,
   tz: string,
   now: number,
-  known: (asn: number, trials: readonly Series[]) => readonly Episode[] = (_, trials) => episodesOf(trials),
+  { episodes = (_, trials) => episodesOf(trials), tests = [] }: Beside = {},
 ): Finding[] => {
-  const parts = [...networks].flatMap(([asn, trials]) => partsOf(asn, trials, known(asn, trials), tz, now))
-  return cluster(parts).map(group => finding(group, networks, tz))
+  const parts = [...networks].flatMap(([asn, trials]) => partsOf(asn, trials, episodes(asn, trials), tz, now))
+  return cluster(parts).map(group => finding(group, networks, tz, tests))
 }
 
 /** Networks that changed together become one. */
@@ -92,7 +100,12 @@ const causeOf = ({
 
 const layerOfPart = (part: Part): Layer | null => causeOf(part).layer
 
-const finding = (group: readonly Part[], networks: ReadonlyMap<number, readonly Series[]>, tz: string): Finding => {
+const finding = (
+  group: readonly Part[],
+  networks: ReadonlyMap<number, readonly Series[]>,
+  tz: string,
+  tests: readonly Test[],
+): Finding => {
   const { kind } = group[0]!
   const asns = [...new Set(group.map(({ asn }) => asn))].sort((a, b) => a - b)
   const onset = Math.min(...group.map(part => part.onset))
@@ -104,21 +117,45 @@ const finding = (group: readonly Part[], networks: ReadonlyMap<number, readonly 
   const tallies = group.flatMap(part => part.tallies)
   const attempts = trials.reduce((sum, trial) => sum + trial.attempts, 0)
   const answered = trials.reduce((sum, trial) => sum + trial.answered, 0)
-  // A little slower on every agent is a busy evening as likely as anything: only a paired transfer can confirm that.
   const slower = Math.exp(median(group.map(part => part.slower)))
+  const share = attempts === 0 ? 0 : 1 - answered / attempts
+  const borne = testedOf(group, recurring, share, tests)
+  // A little slower on every agent is a busy evening as likely as anything: only a paired transfer can confirm that.
+  const doubtful = kind === 'slow' && slower < SLOW_FROM
   return {
     networks: asns,
     verdict: kind === 'slow' ? 'slow' : reachOf(trials) <= BLOCKED_AT_MOST ? 'blocked' : 'partial',
     ...causeOf({ kind, trials }),
-    state: kind === 'slow' && slower < SLOW_FROM ? 'unconfirmed' : stateOf(tallies),
+    state: doubtful ? 'unconfirmed' : isConfirmed(borne) ? 'confirmed' : stateOf(tallies),
     onset,
     end: group.some(({ open }) => open) ? null : seen + DETECTOR_BIN_SECONDS,
     recurring,
-    share: attempts === 0 ? 0 : 1 - answered / attempts,
+    share,
     slower: kind === 'slow' ? slower : null,
     agents: tallies.filter(({ hit }) => hit).length,
     control: controlOf(kind, asns, networks, onset, seen),
+    tests: borne,
   }
+}
+
+/** The tests made on the finding's networks while it was in force, inside its hours. */
+const testedOf = (
+  group: readonly Part[],
+  recurring: Recurrence[] | null,
+  share: number,
+  tests: readonly Test[],
+): Tested => {
+  const parts = new Map(group.map(part => [part.asn, part]))
+  const during = tests.filter(({ asn, asked }) => {
+    const part = parts.get(asn)
+    if (!part || asked < part.onset || (!part.open && asked > part.seen + DETECTOR_BIN_SECONDS)) return false
+    return recurring === null || insideRecurrence(recurring, asked)
+  })
+  if (group[0]!.kind === 'reach') return tested(during, losesReach(share))
+  const size = median(group.map(part => part.slower))
+  // Pseudonyms differ from network to network.
+  const usual = (agent: string) => group.find(part => part.usual.has(agent))?.usual.get(agent)
+  return tested(during, isSlower(size, HIT_SLOWER, usual))
 }
 
 /** Median over agents of the share that answered. */

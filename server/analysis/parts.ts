@@ -24,6 +24,8 @@ export type Part = {
   tallies: Tally[]
   /** ln of how many times slower, for those hit; 0 for lost reach. */
   slower: number
+  /** By agent, the ln ratio of target to control before the onset of a slow-down. */
+  usual: ReadonlyMap<string, number>
 }
 
 /** Episodes this close are looked at together for a weekly pattern: the longest pause a weekly pattern makes. */
@@ -38,7 +40,7 @@ export const TOGETHER_SECONDS = 2 * 3_600
 const NORMAL: MixtureRule['floor'] = 0.03
 /** An agent is hit by lost reach from this log likelihood ratio on, by a slow-down from this factor on. */
 const HIT_EVIDENCE = 2
-const HIT_SLOWER = Math.log(1.15)
+export const HIT_SLOWER = Math.log(1.15)
 
 export type Span = { kind: Kind; onset: number; alarm: number; seen: number; end: number | null; episodes: Episode[] }
 
@@ -81,7 +83,8 @@ export const partsOf = (
     const open = now - span.seen < STALE_SECONDS
     const { seen } = span
     const tallies = reachTallies(asn, inside)
-    return [{ kind: 'reach', asn, onset, seen, open, recurring, trials: inside, tallies, slower: 0 }]
+    const reach = { kind: 'reach', slower: 0, usual: new Map() } as const
+    return [{ ...reach, asn, onset, seen, open, recurring, trials: inside, tallies }]
   })
   const slow = joined(
     episodes.filter(({ kind }) => kind === 'slow'),
@@ -98,7 +101,7 @@ const lasting = (asn: number, span: Span, trials: readonly Series[], now: number
   const seen = span.end === null ? span.seen : lastSeen(span, span.end, trials)
   const inside = trials.filter(({ at }) => at >= onset && at <= seen)
   const part = { kind, asn, onset, seen, open, recurring: null, trials: inside }
-  if (kind === 'reach') return { ...part, tallies: reachTallies(asn, inside), slower: 0 }
+  if (kind === 'reach') return { ...part, tallies: reachTallies(asn, inside), slower: 0, usual: new Map() }
   return { ...part, ...slowTallies(asn, inside, trials, onset) }
 }
 
@@ -130,11 +133,12 @@ const slowTallies = (asn: number, inside: readonly Series[], all: readonly Serie
     all.filter(({ at, ratio }) => ratio !== null && at >= onset - WEEK_SECONDS && at < onset),
     ({ agent }) => agent,
   )
+  const usual = new Map([...before].map(([agent, of]) => [agent, median(of.map(({ ratio }) => ratio!))]))
   const moved = [...Map.groupBy(inside, ({ agent }) => agent)].flatMap(([agent, of]) => {
     const now = of.flatMap(({ ratio }) => ratio ?? [])
-    const then = (before.get(agent) ?? []).map(({ ratio }) => ratio!)
-    if (now.length === 0 || then.length === 0) return []
-    return [{ agent, prefix: prefixOf(of), by: median(now) - median(then), bins: now.length }]
+    const then = usual.get(agent)
+    if (now.length === 0 || then === undefined) return []
+    return [{ agent, prefix: prefixOf(of), by: median(now) - then, bins: now.length }]
   })
   const risen = moved.filter(({ by }) => by > HIT_SLOWER)
   const slower = risen.length > 0 ? median(risen.map(({ by }) => by)) : 0
@@ -143,7 +147,7 @@ const slowTallies = (asn: number, inside: readonly Series[], all: readonly Serie
     // As many bins at this factor as one hit trial each (SLOW_TRIAL); what stands without a prefix must stand by bins.
     return { asn, agent, prefix, hit, evidence: hit ? bins : 0 }
   })
-  return { tallies, slower }
+  return { tallies, slower, usual }
 }
 
 /**

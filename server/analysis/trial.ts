@@ -27,7 +27,7 @@ export const ordered = <T extends Pick<Trial, 'at' | 'agent'>>(trials: readonly 
   trials.toSorted((a, b) => a.at - b.at || (a.agent < b.agent ? -1 : a.agent > b.agent ? 1 : 0))
 
 /** Votes of one prefix (a /24 or /48) in one bin: a household or a rented rack is not a network (reference detection.md §5.6). */
-const VOTES_OF_PREFIX = 2
+export const VOTES_OF_PREFIX = 2
 
 /**
  * One vote per agent and bin, at most two per prefix; of more, those whose names sort first, so that the same rows

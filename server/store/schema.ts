@@ -99,6 +99,12 @@ export const migrations: readonly (readonly string[])[] = [
       SELECT *, fromUnixTimestamp64Milli(toUnixTimestamp64Milli(at) + toInt64(round(offset * 1000)), 'UTC') AS placed
       FROM measurements_raw FINAL`,
   ],
+  [
+    // Who was asked to measure what anew, so that the answers are known as such (server/confirmations.ts). Private.
+    `CREATE TABLE confirmation_requests (
+      ${place}, agent String, targets Array(${word}), asked DateTime('UTC'), expires DateTime('UTC')
+    ) ENGINE = MergeTree ORDER BY (country, app, feature, asn, asked) TTL asked + INTERVAL 400 DAY SETTINGS ${DURABLE}`,
+  ],
 ]
 
 /** Bring the schema of a store up to this program's; refuses a store that a newer program has written. */

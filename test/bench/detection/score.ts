@@ -77,7 +77,7 @@ export const quiet = (generator: Generator, seed: number, agents: number, weeks:
 
 export const confirmedIn = (trials: readonly Trial[], episodes: readonly Episode[]) => {
   const series = trials.map(trial => ({ ...trial, failures: {} }))
-  return findingsOf(new Map([[1, series]]), 'UTC', trials.at(-1)!.at, () => episodes).filter(
+  return findingsOf(new Map([[1, series]]), 'UTC', trials.at(-1)!.at, { episodes: () => episodes }).filter(
     ({ state, onset }) => state === 'confirmed' && onset >= START + LEARNING_DAYS * DAY,
   )
 }
