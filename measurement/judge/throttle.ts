@@ -1,3 +1,4 @@
+import { transferMarks } from '../step.ts'
 import type { Mechanism } from '../verdict.ts'
 import { centreOf, type Interval, shiftOf } from './ranks.ts'
 import { median } from './statistics.ts'
@@ -9,7 +10,7 @@ import { median } from './statistics.ts'
  */
 
 /** Bytes whose arrival a leg times. */
-export const MARKS = [16_384, 65_536, 98_304, 131_072, 262_144] as const
+export const MARKS = transferMarks
 
 /** One transfer. All times in seconds. */
 export type Leg = {

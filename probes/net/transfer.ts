@@ -59,16 +59,21 @@ export const transfer = async (
     return found
   })
   if (!head) return null
-  // The step's first look is at the head's end, though more has come by now.
-  let meter = untilHead
-  return trace.step(
-    'transfer',
-    () => meter(),
-    note => {
-      meter = stream.meter
-      return timed(trace, note, () => stream.meter().received - headEnd, enough(whole!, question.limit))
-    },
-  )
+  // The step's first look is at the head's end, though more has come by now. What a head weighs is an estimate, which a
+  // whole body corrects.
+  let [begun, least] = [false, headEnd]
+  const fromHead: Meter = () => {
+    const { sent, received } = stream.meter()
+    return { sent, received: begun ? Math.max(least, received) : headEnd }
+  }
+  return trace.step('transfer', fromHead, note => {
+    begun = true
+    const body = enough(whole!, question.limit).then(answer => {
+      least = headEnd + answer.body.length
+      return answer
+    })
+    return timed(trace, note, () => fromHead().received - headEnd, body)
+  })
 }
 
 const enough = async (whole: Promise<Answer>, bytes: number): Promise<Answer> => {

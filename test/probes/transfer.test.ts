@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest'
 import type { TargetOf } from '../../measurement/target.ts'
+import { measure } from '../../probes/all.ts'
+import type { Run } from '../../probes/probe.ts'
 import { run } from '../probe-contract.ts'
 import { certificate, trust } from '../servers/certificates.ts'
 import { objectPeer } from '../servers/object.ts'
@@ -25,9 +27,12 @@ test('a range of an object: head and body are steps, and the timeline tells the 
   expect(received).toBeGreaterThan(131_000)
   expect(received).toBeLessThan(131_500)
   // 16, 64, 96 and 128 KiB at 128 KiB a second.
-  for (const [at, seconds] of [0.125, 0.5, 0.75, 1].entries()) expect(reached[at]).toBeCloseTo(seconds, 0.7)
+  for (const [at, seconds] of [0.125, 0.5, 0.75, 1].entries()) {
+    expect(reached[at]).toBeGreaterThan(seconds - 0.1)
+    expect(reached[at]).toBeLessThan(seconds + 0.6)
+  }
   expect(reached[4]).toBeNull()
-  expect(gap).toBeLessThan(0.3)
+  expect(gap).toBeLessThan(0.6)
   expect(series.length).toBeGreaterThanOrEqual(8)
   expect(series).toEqual([...series].sort((a, b) => a - b))
 })
@@ -38,8 +43,9 @@ test('over TLS the socket is timed, not the records, which come late on a slow l
   const target = { ...asking(peer.port, 65_536, { scheme: 'https' }), host: 'localhost' }
   const { steps, failure, origin_proof } = await run(target)
   expect({ failure, origin_proof }).toEqual({ failure: null, origin_proof: 'certificate' })
-  expect(steps.at(-1)!.reached![1]).toBeCloseTo(1, 0.7)
-  expect(steps.at(-1)!.gap).toBeLessThan(0.3)
+  // A record of 16 KiB takes 0.25 s, and its bytes are seen on the way.
+  expect(steps.at(-1)!.reached![1]).toBeGreaterThan(0.8)
+  expect(steps.at(-1)!.gap).toBeLessThan(0.6)
   // Another name than the host's: what the address does under it, whoever's certificate comes.
   const other = await run({ ...target, ask: { ...target.ask, of: { ...target.ask.of, sni: 'example.com' } } })
   expect(other).toMatchObject({ failure: null, origin_proof: 'none' })
@@ -48,12 +54,8 @@ test('over TLS the socket is timed, not the records, which come late on a slow l
 test('slow to the end of its time is no failure; frozen is, and both keep what came', { timeout: 30_000 }, async () => {
   await using slow = await objectPeer({ rate: 10_000 })
   await using frozen = await objectPeer({ freeze: 20_000 })
-  const [slowRun, frozenRun] = await Promise.all([
-    run(asking(slow.port, 262_144)),
-    run(asking(frozen.port, 262_144)),
-  ]).catch(error => {
-    throw error
-  })
+  const runs = [slow, frozen].map(({ port }) => measure(asking(port, 262_144), { loopback: true }))
+  const [slowRun, frozenRun] = (await Promise.all(runs)) as [Run, Run]
   const held = slowRun.steps.at(-1)!
   expect(held).toMatchObject({ operation: 'transfer', failure: null })
   expect(held.duration).toBeCloseTo(8, 0)

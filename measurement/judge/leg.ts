@@ -1,0 +1,51 @@
+import { failure } from '../failure.ts'
+import type { Measurement, Pair } from '../measurement.ts'
+import type { Step } from '../step.ts'
+import { CAP, type Leg, MARKS } from './throttle.ts'
+
+/** Bytes of each leg, by the stage of its test (reference detection.md §5.1, T2 and T3). */
+const pairBytes: Record<Pair['test'], number> = { shape: 65_536, screen: 131_072, confirm: 262_144 }
+
+type Measured = Pick<Measurement, 'kind' | 'steps' | 'pair'>
+
+/**
+ * The leg that a paired transfer measured; null where it is none, or says nothing of the line: an answer that is not the
+ * object, bytes from a cache or a helper that lies, trouble of the agent's own. A leg that ended before its first byte has
+ * `first` null. That the agent's event loop stalled takes nothing from a leg: bytes wait in the kernel meanwhile, and a rule
+ * that asks for the slowest control and the fastest app transfer is not led astray by one leg that seems slower.
+ */
+export const legOf = ({ kind, steps, pair }: Measured): Leg | null => {
+  const failed = steps.find(step => step.failure !== null)
+  const at = steps.findIndex(({ operation }) => operation === 'transfer')
+  // Trains come after the transfer; what goes wrong in them is theirs.
+  const ending = at < 0 ? failed : steps.slice(0, at + 1).find(step => step.failure !== null)
+  const { blame } = failure(ending?.failure ?? 'generic_timeout_error')
+  if (kind !== 'transfer' || !pair || blame === 'target' || blame === 'agent') return null
+  const idle = steps.find(({ operation }) => operation === 'connect')
+  const common = { idle: idle && idle.failure === null ? idle.duration : null }
+  const step = steps[at]
+  if (!step) return { ...common, ...never, end: endOf(ending) }
+  const bytes = pairBytes[pair.test]
+  const whole = step.failure === null && step.received >= bytes
+  return {
+    ...common,
+    reached: step.reached ?? never.reached,
+    got: Math.min(step.received, bytes),
+    span: Math.min(step.duration, CAP),
+    gap: step.gap ?? 0,
+    end: whole ? 'whole' : endOf(step),
+    first: step.received > 0 ? (steps[at - 1]?.duration ?? 0) : null,
+  }
+}
+
+const never = { reached: MARKS.map(() => null), got: 0, span: 0, gap: 0, first: null }
+
+const endOf = (step: Step | undefined): Leg['end'] => {
+  if (!step?.failure) return 'cap'
+  if (step.failure === 'generic_timeout_error') return 'silent'
+  return step.failure === 'connection_reset' ? 'reset' : 'closed'
+}
+
+/** Round trips of the trains after a transfer, in seconds, -1 for one that never came. */
+export const tripsOf = ({ kind, steps }: Measured): number[] =>
+  kind === 'transfer' ? steps.flatMap(({ operation, series = [] }) => (operation === 'transfer' ? [] : series)) : []
