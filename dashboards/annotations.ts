@@ -8,7 +8,7 @@ import { looks } from '../measurement/look.ts'
 import { isLong, type Narrowing, parts, point, span } from './event-queries.ts'
 import type { Plain } from './panel.ts'
 import { DATASOURCE } from './panel.ts'
-import { against, gauge, max, type Query } from './query.ts'
+import { against, gauge, max, promql, type Query } from './query.ts'
 
 export type Layer = Omit<Plain<sdk.AnnotationQuery>, 'target'> & {
   target?: { refId: string; expr: string; instant: boolean; range: boolean; datasource: typeof DATASOURCE }
@@ -112,6 +112,20 @@ export function onsetLayer(narrowing: Narrowing): Layer {
     textFormat: '{{feature}}, at {{layer}}, {{state}}',
     tagKeys: 'country,app,verdict',
   }
+}
+
+/** Over the whole range wherever series come from a laboratory: nobody may take its picture for a measurement. */
+export const simulatedLayer: Layer = {
+  ...layer(
+    'Simulated data',
+    promql<'origin'>('count by (origin) ({__name__=~"peyk_verdict|peyk_verdict_rank",origin="simulated"})').promql,
+    looks.app_down.dark,
+    true,
+    false,
+  ),
+  titleFormat: 'SIMULATED: no network was measured',
+  textFormat: '',
+  tagKeys: '',
 }
 
 /** Grafana's own annotations, which every classic board lists. */

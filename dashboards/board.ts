@@ -1,7 +1,7 @@
 /** A board: rows of panels laid out from left to right, the variables, the policy events, and links to its neighbours. */
 import type * as sdk from '@grafana/grafana-foundation-sdk/dashboard'
 import type { PolicyEvent } from '../events/event.ts'
-import { builtIn, eventLayers, type Layer, onsetLayer } from './annotations.ts'
+import { builtIn, eventLayers, type Layer, onsetLayer, simulatedLayer } from './annotations.ts'
 import type { Narrowing } from './event-queries.ts'
 import { type BoardName, uids } from './links.ts'
 import type { Panel, Plain } from './panel.ts'
@@ -117,6 +117,13 @@ export const board = (spec: BoardSpec, { events, peykUrl }: Settings): Dashboard
     },
   ],
   templating: { list: [datasource, peyk(peykUrl), ...spec.variables] },
-  annotations: { list: [builtIn, onsetLayer(spec.narrowing), ...eventLayers(events, spec.narrowing, spec.showEvents)] },
+  annotations: {
+    list: [
+      builtIn,
+      simulatedLayer,
+      onsetLayer(spec.narrowing),
+      ...eventLayers(events, spec.narrowing, spec.showEvents),
+    ],
+  },
   panels: laidOut(spec.rows),
 })

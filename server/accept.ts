@@ -13,6 +13,7 @@ import type { Identity } from './identity.ts'
 import { Ledger } from './ledger.ts'
 import type { Locate } from './locate/locate.ts'
 import { Prefixes } from './locate/prefixes.ts'
+import type { AgentOrigin } from './origin.ts'
 import { type Placed, place } from './place.ts'
 import { type Touched, touch } from './rollup.ts'
 import { hmac, type Secrets } from './secrets.ts'
@@ -31,6 +32,8 @@ export type AcceptParts = {
   commit: Commit
   locate: Locate
   secrets: Secrets
+  /** Whose rows these become. */
+  origin: AgentOrigin
   meter: Meter
   now: () => number
   /** Seconds measurements are kept, or null for good. */
@@ -181,7 +184,7 @@ export class Accept {
     const { seen_country, seen_asn, prefix_token } = origin
     return {
       ...found,
-      origin: 'agent',
+      origin: this.#parts.origin,
       agent,
       role: origin.agent.role,
       seen_country,

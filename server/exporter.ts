@@ -77,8 +77,10 @@ export class Exporter implements Meter {
   readonly #loop = monitorEventLoopDelay({ resolution: 10 })
   readonly #state: PresentState
 
-  constructor(state: PresentState = () => ({})) {
+  /** `labels`: borne by every series beside its own. */
+  constructor(state: PresentState = () => ({}), labels: Readonly<Record<string, string>> = {}) {
     this.#state = state
+    this.#registry.setDefaultLabels(labels)
     for (const [name, metric] of Object.entries(metrics) as [string, Metric][]) {
       if (metric.on !== 'agent') this.#register(name, metric)
     }

@@ -3,6 +3,7 @@ import { type Metric, metrics } from '../measurement/metrics.ts'
 import { ROLLUP_SECONDS } from '../measurement/windows.ts'
 import type { Config } from './config.ts'
 import { ConfigError } from './config.ts'
+import { labelsOf } from './origin.ts'
 import { openStore } from './run.ts'
 import { type Range, rangeSamples } from './samples.ts'
 import type { Store } from './store/store.ts'
@@ -11,7 +12,11 @@ import type { Store } from './store/store.ts'
  * Rollups as OpenMetrics text with their own times, for `promtool tsdb create-blocks-from openmetrics`: the way of what is
  * older than Prometheus' window for late samples (docs/alerting.md, history). Times are those of windows' ends.
  */
-export async function* openMetricsText(store: Store, range: Range): AsyncGenerator<string> {
+export async function* openMetricsText(
+  store: Store,
+  range: Range,
+  extra: Readonly<Record<string, string>> = {},
+): AsyncGenerator<string> {
   let family = ''
   for await (const { name, labels, value, start } of rangeSamples(store, range)) {
     if (name !== family) {
@@ -19,7 +24,7 @@ export async function* openMetricsText(store: Store, range: Range): AsyncGenerat
       const { type, help }: Metric = metrics[name]
       yield `# TYPE ${name} ${type}\n# HELP ${name} ${help}\n`
     }
-    const parts = Object.entries(labels).map(([label, text]) => `${label}="${escaped(text)}"`)
+    const parts = Object.entries({ ...labels, ...extra }).map(([label, text]) => `${label}="${escaped(text)}"`)
     yield `${name}{${parts.join(',')}} ${value} ${start + ROLLUP_SECONDS}\n`
   }
   yield '# EOF\n'
@@ -52,9 +57,10 @@ export const openMetricsCommand = async (
     if ((name !== '--country' && name !== '--app') || value === undefined) throw new ConfigError(openMetricsUsage)
     range[name === '--country' ? 'country' : 'app'] = value
   }
-  const { store, close } = await openStore(config)
+  const { store, origin, close } = await openStore(config, null)
   try {
-    for await (const line of openMetricsText(store, range)) if (!out.write(line)) await once(out, 'drain')
+    for await (const line of openMetricsText(store, range, labelsOf(origin)))
+      if (!out.write(line)) await once(out, 'drain')
     return 0
   } finally {
     await close()

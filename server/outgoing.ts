@@ -5,6 +5,7 @@ import type { Meter } from './exporter.ts'
 import type { Facts } from './facts.ts'
 import { currentDegradations } from './findings.ts'
 import { Notifier } from './notify.ts'
+import { type AgentOrigin, labelsOf } from './origin.ts'
 import { RemoteWrite } from './remote-write.ts'
 import type { Store } from './store/store.ts'
 
@@ -19,19 +20,21 @@ export type Outgoing = {
 export type OutgoingParts = {
   config: Config
   store: Store
+  origin: AgentOrigin
   facts: Facts
   meter: Meter
   now: () => number
   log: Pick<Logger, 'error'>
 }
 
-export const outgoingOf = ({ config, store, facts, meter, now, log }: OutgoingParts): Outgoing => {
+export const outgoingOf = ({ config, store, origin, facts, meter, now, log }: OutgoingParts): Outgoing => {
   const failed = (what: string) => (error: Error) => log.error({ reason: error.message.slice(0, 300) }, what)
   const remoteWrite =
     config.PEYK_REMOTE_WRITE_URL === null
       ? undefined
       : new RemoteWrite({
           ...{ url: config.PEYK_REMOTE_WRITE_URL, window: config.PEYK_REMOTE_WRITE_WINDOW, store, facts, meter, now },
+          labels: labelsOf(origin),
           failed: failed('rollups could not be pushed; trying again'),
         })
   const notifier = new Notifier({

@@ -52,6 +52,8 @@ export type RemoteWriteParts = {
   meter: Meter
   /** Unix seconds. */
   now: () => number
+  /** Borne by every series beside its own. */
+  labels?: Readonly<Record<string, string>>
   /** Told why a push failed; it is tried again. */
   failed?: (error: Error) => void
 }
@@ -112,7 +114,7 @@ export class RemoteWrite {
   }
 
   async #push(): Promise<void> {
-    const { store, facts, now, window } = this.#parts
+    const { store, facts, now, window, labels } = this.#parts
     const { ready, late } = this.#takeEnded(now(), now() - window + MARGIN_SECONDS)
     this.#count('too_old', late)
     if (ready.size === 0) return
@@ -128,7 +130,7 @@ export class RemoteWrite {
       const timed = samples.filter(({ start }) => revisions.get(start)! < MOST_REVISIONS)
       this.#count('exhausted', samples.length - timed.length)
       await this.#send(
-        timed.map(of => timedOf(of, revisions.get(of.start)!)),
+        timed.map(of => timedOf({ ...of, labels: { ...of.labels, ...labels } }, revisions.get(of.start)!)),
         revisions,
       )
     } catch (error) {

@@ -7,6 +7,7 @@ import type { App } from './app.ts'
 import type { Config } from './config.ts'
 import { Confirmations } from './confirmations.ts'
 import type { Sink } from './ooni/import.ts'
+import { type AgentOrigin, claimOrigin } from './origin.ts'
 import { type Outgoing, outgoingOf } from './outgoing.ts'
 import { presentOf } from './present.ts'
 import { type Touched, touch } from './rollup.ts'
@@ -29,12 +30,17 @@ export type RunParts = {
   /** Folder of the built page; absent, there is none. */
   page?: string
   version: string
+  /** Whose rows these are; `simulated` in a laboratory only. */
+  origin?: AgentOrigin
+  /** Unix seconds; a laboratory brings another clock. */
+  now?: () => number
 }
 
 /** The store of a data folder, held by this process alone. */
 export const openStore = async (
   config: Config,
-): Promise<{ store: Store; announce: (url: string) => void; close: () => Promise<void> }> => {
+  wanted: AgentOrigin | null = 'agent',
+): Promise<{ store: Store; origin: AgentOrigin; announce: (url: string) => void; close: () => Promise<void> }> => {
   mkdirSync(config.PEYK_DATA, { recursive: true, mode: 0o700 })
   const held = lock(config.PEYK_DATA)
   try {
@@ -42,12 +48,16 @@ export const openStore = async (
       ? openClickHouse(config.PEYK_CLICKHOUSE_URL.href)
       : openEmbedded(config.PEYK_DATA))
     await migrate(store)
+    const origin = await claimOrigin(store, wanted).catch(async error => {
+      await store.close()
+      throw error
+    })
     await retain(store, config.PEYK_RETENTION)
     const close = async () => {
       await store.close()
       held.release()
     }
-    return { store, announce: held.announce, close }
+    return { store, origin, announce: held.announce, close }
   } catch (error) {
     held.release()
     throw error
@@ -70,14 +80,14 @@ export const sinkOf = (store: Store, analyst: Analyst): Sink => ({
 
 /** The whole server: store, analyst, API, page, metrics. Resolves when it listens. */
 export const runServer = async (config: Config, parts: RunParts): Promise<Server> => {
-  const { store, announce, close } = await openStore(config)
-  const now = () => Date.now() / 1000
+  const { store, origin, announce, close } = await openStore(config, parts.origin)
+  const { now = () => Date.now() / 1000 } = parts
   let analyst: Analyst | undefined
   let outgoing: Outgoing | undefined
   let confirmations: Confirmations | undefined
   try {
     const server = await startServer(config, {
-      store,
+      ...{ store, origin, now },
       catalogue: parts.catalogue,
       operators: parts.operators ?? [],
       version: parts.version,
@@ -90,7 +100,7 @@ export const runServer = async (config: Config, parts: RunParts): Promise<Server
       }),
       routes: async (app, { facts, locate, meter, log }) => {
         const networkName = (asn: number) => locate.networkName(asn)
-        outgoing = outgoingOf({ config, store, facts, meter, now, log })
+        outgoing = outgoingOf({ config, store, origin, facts, meter, now, log })
         const { remoteWrite, notifier } = outgoing
         confirmations = new Confirmations({
           ...{ store, meter, now },
@@ -115,7 +125,7 @@ export const runServer = async (config: Config, parts: RunParts): Promise<Server
           },
         })
         answerRoutes(app, { store, events: parts.events, networkName, now })
-        importRoutes(app, sinkOf(store, analyst))
+        if (origin === 'agent') importRoutes(app, sinkOf(store, analyst))
         if (parts.page) await pageRoutes(app, parts.page)
       },
     })

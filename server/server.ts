@@ -15,6 +15,7 @@ import { Facts } from './facts.ts'
 import type { RouteLine } from './identity.ts'
 import { type Locate, openLocate } from './locate/locate.ts'
 import { Nonces } from './nonce.ts'
+import { type AgentOrigin, labelsOf } from './origin.ts'
 import type { Touched } from './rollup.ts'
 import type { SignedCatalogue } from './routes/catalogue.ts'
 import { warningsOf } from './routes/health.ts'
@@ -37,6 +38,8 @@ export type ServerParts = {
   requests?: (where: Whereabouts) => Promise<Request[]>
   /** Answers and page. */
   routes?: (app: App, shared: Shared) => void | Promise<void>
+  /** Whose rows agents' reports are. */
+  origin?: AgentOrigin
   /** Unix seconds; tests bring another clock. */
   now?: () => number
   /** Where the log goes; standard output otherwise. */
@@ -63,7 +66,7 @@ const GRACE_MS = 10_000
 /** Start taking reports and answering; resolves when both ports listen. */
 export const startServer = async (config: Config, parts: ServerParts): Promise<Server> => {
   mkdirSync(config.PEYK_DATA, { recursive: true, mode: 0o700 })
-  const { store, catalogue, now = () => Date.now() / 1000 } = parts
+  const { store, catalogue, origin = 'agent', now = () => Date.now() / 1000 } = parts
   const log = createLog(config.PEYK_LOG, parts.logTo)
   const secrets = readSecrets(config.PEYK_DATA)
   const sealing = openSealing(config.PEYK_DATA, now)
@@ -71,7 +74,7 @@ export const startServer = async (config: Config, parts: ServerParts): Promise<S
   const facts = await Facts.open(store)
   const agents = new Agents(facts, now)
   for (const thumbprint of parts.operators ?? []) await agents.grant(thumbprint, 'operator')
-  const exporter = new Exporter(parts.presentState)
+  const exporter = new Exporter(parts.presentState, labelsOf(origin))
   present(exporter, locate, catalogue, parts.version)
   const commit = new Commit(store, {
     stored: (table, rows, seconds) => {
@@ -88,6 +91,7 @@ export const startServer = async (config: Config, parts: ServerParts): Promise<S
     commit,
     locate,
     secrets,
+    origin,
     meter: exporter,
     now,
     retention: config.PEYK_RETENTION,

@@ -249,11 +249,10 @@ class Agent {
   }
 
   private async pause(seconds: number): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>()
-    const timer = setTimeout(resolve, seconds * 1000)
-    this.wake = resolve
-    await promise
-    clearTimeout(timer)
+    const nap = new AbortController()
+    this.wake = () => nap.abort()
+    if (this.abort.signal.aborted) return
+    await this.parts.clock.sleep(seconds, nap.signal)
   }
 
   private async round(signal: AbortSignal): Promise<void> {

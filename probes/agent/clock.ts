@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { uptime } from 'node:os'
+import { setTimeout } from 'node:timers/promises'
 
 /** The two clocks of an agent: the wall clock may lie and jump, the other only runs. */
 export type Clock = {
@@ -8,9 +9,15 @@ export type Clock = {
   wall(): number
   /** Seconds since the machine booted; never jumps, counts sleep where the system does. */
   mono(): number
+  /** Waits so many seconds, or until `signal` aborts; never rejects. */
+  sleep(seconds: number, signal: AbortSignal): Promise<void>
 }
 
-export const systemClock: Clock = { wall: () => Date.now() / 1000, mono: uptime }
+export const systemClock: Clock = {
+  wall: () => Date.now() / 1000,
+  mono: uptime,
+  sleep: (seconds, signal) => setTimeout(seconds * 1000, undefined, { signal }).catch(() => {}),
+}
 
 const BOOT_ID = '/proc/sys/kernel/random/boot_id'
 

@@ -196,13 +196,14 @@ export class Reporter {
     }
   }
 
-  private pause(seconds: number, signal: AbortSignal): Promise<void> {
-    if (signal.aborted) return Promise.resolve()
-    const { promise, resolve } = Promise.withResolvers<void>()
-    const timer = setTimeout(resolve, seconds * 1000)
-    this.wake = resolve
-    signal.addEventListener('abort', () => resolve(), { once: true })
-    return promise.finally(() => clearTimeout(timer))
+  private async pause(seconds: number, signal: AbortSignal): Promise<void> {
+    if (signal.aborted) return
+    const nap = new AbortController()
+    const wake = () => nap.abort()
+    this.wake = wake
+    signal.addEventListener('abort', wake)
+    await this.options.clock.sleep(seconds, nap.signal)
+    signal.removeEventListener('abort', wake)
   }
 
   /** One attempt; true where more waits to be sent at once. */

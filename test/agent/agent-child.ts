@@ -1,5 +1,6 @@
 import { flushCompileCache } from 'node:module'
 import { startAgent } from '../../probes/agent/agent.ts'
+import { systemClock } from '../../probes/agent/clock.ts'
 import { profiles } from '../../probes/agent/profiles.ts'
 import { measure } from '../../probes/all.ts'
 
@@ -28,7 +29,7 @@ await startAgent({
   },
   measure,
   log: () => {},
-  clock: { wall: () => Date.now() / 1000, mono },
+  clock: { ...systemClock, mono },
   reportSeconds: 0.02,
   backoff: { first: 0.02, most: 0.1 },
 })

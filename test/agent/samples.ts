@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
 import type { App } from '../../measurement/app.ts'
 import type { Target, TargetOf } from '../../measurement/target.ts'
-import type { Clock } from '../../probes/agent/clock.ts'
+import { type Clock, systemClock } from '../../probes/agent/clock.ts'
 import { openSpool, type Spool, type SpoolOptions } from '../../probes/agent/spool.ts'
 import { sampleOf } from './sample.ts'
 
@@ -24,6 +24,7 @@ export class HandClock implements Clock {
   }
   readonly mono = (): number => this.now
   readonly wall = (): number => 1_790_000_000 + this.now + this.jumped
+  readonly sleep = systemClock.sleep
 }
 
 export const sample = sampleOf

@@ -1,14 +1,22 @@
+import { spawnSync } from 'node:child_process'
 import { mkdtempSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { boards } from '../../dashboards/boards/boards.ts'
+import type { Panel } from '../../dashboards/panel.ts'
+import { settingsFrom } from '../../dashboards/render.ts'
 import { loadEvents } from '../../events/load.ts'
 import type { Degradation, Degradations, Point, Reachability, Series } from '../../measurement/answers.ts'
+import { verdicts } from '../../measurement/verdict.ts'
 import { readConfig } from '../../server/config.ts'
 import { importCommand } from '../../server/import.ts'
 import { runServer } from '../../server/run.ts'
 import type { Server } from '../../server/server.ts'
+import { answered, resolved } from '../dashboards/grafana.ts'
 import { fixture, has, KENYA } from '../fixtures.ts'
+import { prometheusPath, promtoolPath, run, startPrometheus } from '../servers/prometheus.ts'
 
 /** Kenya, October and November 2023: Telegram in exam weeks, as OONI's volunteers measured it, answered by the API. */
 
@@ -170,4 +178,35 @@ describe.skipIf(!has(KENYA))(`Kenya 2023 (${KENYA} of PEYK_FIXTURES)`, () => {
       expect(row['licence']).toBe('CC BY-NC-SA 4.0')
     }
   })
+
+  // The last: it takes the store from the server.
+  test.skipIf(promtoolPath === null || prometheusPath === null)(
+    'through Prometheus the board shows it at its own time (skipped where prometheus is not installed)',
+    async () => {
+      const { points } = await series(12455, '2023-11-09T12:00:00Z', '2023-11-10', '5m')
+      await server.close()
+      const text = spawnSync(
+        process.execPath,
+        ['peyk.ts', 'export', 'openmetrics', '2023-11-09T12:00:00Z', '2023-11-10', '--country', 'KE', '--app', 'telegram'],
+        { env: { ...process.env, PEYK_DATA: data }, encoding: 'utf8', maxBuffer: 64 << 20 },
+      )
+      expect(text.stderr + text.status).toMatch(/0$/)
+      const file = join(data, 'kenya.om')
+      await writeFile(file, text.stdout)
+      run(promtoolPath!, ['tsdb', 'create-blocks-from', 'openmetrics', '--quiet', file, join(data, 'history', 'data')])
+      await using history = await startPrometheus(join(data, 'history'))
+      const board = boards({ ...settingsFrom({}), events: loadEvents() }).find(({ uid }) => uid === 'peyk-app')!
+      const view = { from: Date.parse('2023-11-09T12:00:00Z') / 1000, to: Date.parse('2023-11-10') / 1000 }
+      const values = await resolved(history.url, board, view, { app: 'telegram', country: 'KE', feature: 'text' })
+      const panel = (board.panels as Panel[]).find(({ title }) => title === 'Verdict of each network')!
+      const [state] = (await answered(history.url, panel.targets![0]!, values, view, 300)).filter(
+        ({ metric }) => metric['asn'] === '12455',
+      )
+      const told = new Map(state!.values!.map(([at, rank]) => [at, verdicts[Number(rank)]]))
+      const judged = points.filter(({ verdict }) => verdict !== 'insufficient')
+      for (const { at, verdict } of judged) expect(told.get(Date.parse(at) / 1000 + 600), at).toBe(verdict)
+      expect(new Set(judged.map(({ verdict }) => verdict))).toEqual(new Set(['ok', 'blocked']))
+    },
+    120_000,
+  )
 })
