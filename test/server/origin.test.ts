@@ -27,7 +27,13 @@ test('simulated data is labelled in every series, and no other server opens its 
     rows().map(row => toRow({ ...row, origin: 'simulated' })),
   )
   await marked.close()
-  const parts = { events: [], catalogue: () => CATALOGUE, version: 'test', origin: 'simulated', now: () => now } as const
+  const parts = {
+    events: [],
+    catalogue: () => CATALOGUE,
+    version: 'test',
+    origin: 'simulated',
+    now: () => now,
+  } as const
   const server = await runServer(config, parts)
   const { store } = server.shared
   await expect
