@@ -205,7 +205,7 @@ describe.skipIf(!has(KENYA))(`Kenya 2023 (${KENYA} of PEYK_FIXTURES)`, () => {
       const told = new Map(state!.values!.map(([at, rank]) => [at, verdicts[Number(rank)]]))
       const judged = points.filter(({ verdict }) => verdict !== 'insufficient')
       for (const { at, verdict } of judged) expect(told.get(Date.parse(at) / 1000 + 600), at).toBe(verdict)
-      expect(new Set(judged.map(({ verdict }) => verdict))).toEqual(new Set(['ok', 'blocked']))
+      expect(judged.filter(({ verdict }) => verdict === 'blocked').length).toBeGreaterThan(5)
     },
     120_000,
   )
