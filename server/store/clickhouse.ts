@@ -1,27 +1,53 @@
-import { type ClickHouseClient, createClient } from '@clickhouse/client'
+import { type ClickHouseClient, ClickHouseLogLevel, createClient } from '@clickhouse/client'
+import { ConfigError } from '../config.ts'
 import type { Params, Store } from './store.ts'
+
+/** Longest statement: a rollup of a day that came late. */
+const STATEMENT_MS = 300_000
+/** Queries and inserts at a time; later ones wait. */
+const MOST_CONNECTIONS = 32
+/** Streams at a time. They have connections of their own, so that slow readers hold up neither queries nor inserts. */
+const MOST_STREAMS = 8
+
+/**
+ * `async_insert` off, whatever the server's default is: Peyk groups its inserts itself, and its word that a report is
+ * stored is the server's word that the part is written.
+ */
+const SETTINGS = {
+  output_format_json_quote_64bit_integers: 0,
+  output_format_json_quote_denormals: 0,
+  async_insert: 0,
+} as const
+
+const clientOf = (url: string, connections: number): ClickHouseClient =>
+  createClient({
+    url,
+    application: 'peyk',
+    request_timeout: STATEMENT_MS,
+    max_open_connections: connections,
+    clickhouse_settings: SETTINGS,
+    // It would write to standard error what we tell in our own log, without addresses.
+    log: { level: ClickHouseLogLevel.OFF },
+  })
 
 /** A ClickHouse server, by `PEYK_CLICKHOUSE_URL` (https://user:password@host:8443/database). */
 export const openClickHouse = async (url: string): Promise<Store> => {
-  const client = createClient({
-    url,
-    application: 'peyk',
-    request_timeout: 60_000,
-    clickhouse_settings: { output_format_json_quote_64bit_integers: 0, output_format_json_quote_denormals: 0 },
-  })
+  const client = clientOf(url, MOST_CONNECTIONS)
   const answer = await client.ping()
   if (!answer.success) {
     await client.close()
-    throw new Error(`PEYK_CLICKHOUSE_URL: no ClickHouse answers there (${answer.error.message}).`)
+    throw new ConfigError(`PEYK_CLICKHOUSE_URL: no ClickHouse answers there (${answer.error.message}).`)
   }
-  return new Remote(client)
+  return new Remote(client, clientOf(url, MOST_STREAMS))
 }
 
 class Remote implements Store {
   readonly #client: ClickHouseClient
+  readonly #streams: ClickHouseClient
 
-  constructor(client: ClickHouseClient) {
+  constructor(client: ClickHouseClient, streams: ClickHouseClient) {
     this.#client = client
+    this.#streams = streams
   }
 
   async query<Row extends object>(sql: string, params: Params = {}): Promise<Row[]> {
@@ -30,12 +56,12 @@ class Remote implements Store {
   }
 
   async *stream<Row extends object>(sql: string, params: Params = {}): AsyncIterable<Row> {
-    const result = await this.#client.query({ query: sql, query_params: params, format: 'JSONEachRow' })
+    const result = await this.#streams.query({ query: sql, query_params: params, format: 'JSONEachRow' })
     for await (const rows of result.stream<Row>()) for (const row of rows) yield row.json() as Row
   }
 
   async *bytes(sql: string, format: string, params: Params = {}): AsyncIterable<Uint8Array> {
-    const result = await this.#client.exec({ query: `${sql} FORMAT ${format}`, query_params: params })
+    const result = await this.#streams.exec({ query: `${sql} FORMAT ${format}`, query_params: params })
     for await (const chunk of result.stream) yield chunk as Uint8Array
   }
 
@@ -48,6 +74,6 @@ class Remote implements Store {
   }
 
   async close(): Promise<void> {
-    await this.#client.close()
+    await Promise.all([this.#client.close(), this.#streams.close()])
   }
 }

@@ -138,6 +138,21 @@ export const storeContract = (name: string, open: () => Promise<Store>): void =>
       expect(rest).toBe(300_000)
     })
 
+    test('many slow readers hold up neither queries nor inserts', async () => {
+      const slow = Array.from({ length: 12 }, () =>
+        store.stream('SELECT number FROM numbers(1000000)')[Symbol.asyncIterator](),
+      )
+      const first = slow.map(reader => reader.next())
+      await Promise.race(first)
+      await store.insert('facts', [{ kind: 'stream', key: 'slow', version: 1, json: '{}' }])
+      expect(await store.query('SELECT 1 AS one')).toEqual([{ one: 1 }])
+      // Those that wait have their turn as others end.
+      for (const [at, reader] of slow.entries()) {
+        expect(await first[at]).toMatchObject({ value: { number: 0 } })
+        await reader.return?.()
+      }
+    })
+
     test('a stream left early leaves the store usable', async () => {
       for await (const _ of store.stream('SELECT number FROM numbers(1000000)')) break
       expect(await store.query('SELECT 1 AS one')).toEqual([{ one: 1 }])
@@ -147,6 +162,19 @@ export const storeContract = (name: string, open: () => Promise<Store>): void =>
       const parts: Uint8Array[] = []
       for await (const part of store.bytes('SELECT 1 AS a, 2 AS b', 'CSVWithNames')) parts.push(part)
       expect(Buffer.concat(parts).toString()).toBe('"a","b"\n1,2\n')
+    })
+
+    test('a stream that fails half-way fails its reader, however much came before', async () => {
+      const sql = 'SELECT number, throwIf(number = 200000) FROM numbers(300000)'
+      const rows = async () => {
+        for await (const _ of store.stream(sql));
+      }
+      const bytes = async () => {
+        for await (const _ of store.bytes(sql, 'CSV'));
+      }
+      await expect(rows()).rejects.toThrow()
+      await expect(bytes()).rejects.toThrow()
+      expect(await store.query('SELECT 1 AS one')).toEqual([{ one: 1 }])
     })
 
     test('what the store cannot keep is refused, not lost', async () => {

@@ -1,16 +1,34 @@
 import { mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { openEmbedded } from '../../server/store/chdb.ts'
+import { openClickHouse } from '../../server/store/clickhouse.ts'
 import { Held, lock } from '../../server/store/lock.ts'
 import { toRow } from '../../server/store/rows.ts'
 import { migrate, migrations } from '../../server/store/schema.ts'
+import { type ClickHouse, startClickHouse } from '../servers/clickhouse.ts'
 import { storeContract, stored } from './store-contract.ts'
 
 const folder = () => mkdtempSync(join(tmpdir(), 'peyk-'))
 
 storeContract('embedded', () => openEmbedded(folder()))
+
+describe('over HTTP', () => {
+  let server: ClickHouse
+  beforeAll(async () => {
+    server = await startClickHouse(folder())
+  })
+  afterAll(() => server.kill())
+
+  storeContract('ClickHouse', () => openClickHouse(server.url))
+
+  test('a server that is not there is told by its setting', async () => {
+    await expect(openClickHouse('http://127.0.0.1:1')).rejects.toThrow(
+      'PEYK_CLICKHOUSE_URL: no ClickHouse answers there',
+    )
+  })
+})
 
 test('rows of before transfers were timed are read as those of today, without a pair', async () => {
   const store = await openEmbedded(folder())
