@@ -36,9 +36,9 @@ const openLocate = async (folder: string, networks: string | null) =>
   (await import('./server/locate/locate.ts')).openLocate(folder, networks)
 
 const startServer = async (operators: readonly string[]) => {
-  const { readConfig } = await import('./server/config.ts')
+  const { keysOf, readConfig } = await import('./server/config.ts')
   const config = readConfig()
-  const { key, catalogue } = await localCatalogue(config.PEYK_DATA)
+  const { key, catalogue } = await localCatalogue(keysOf(config))
   const { buildPageIfStale, pageFolder } = await import('./server/page/build.ts')
   await buildPageIfStale()
   const { runServer } = await import('./server/run.ts')
@@ -104,12 +104,12 @@ const commands: Record<string, (args: readonly string[]) => Promise<number>> = {
     return await agentCommand(args, { measure, openLocate })
   },
   agents: async args => {
-    const { readConfig } = await import('./server/config.ts')
+    const { keysOf, readConfig } = await import('./server/config.ts')
     const { agentsCommand } = await import('./server/agents-command.ts')
     const { writeInvite } = await import('./probes/agent/invite.ts')
     const config = readConfig()
     const writeLine = async (invite: Omit<Parameters<typeof writeInvite>[0], 'release'>) =>
-      writeInvite({ ...invite, release: (await localCatalogue(config.PEYK_DATA)).key })
+      writeInvite({ ...invite, release: (await localCatalogue(keysOf(config))).key })
     return await agentsCommand(args, { config, say, writeInvite: writeLine })
   },
   import: async args => {

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { type Config, ConfigError } from './config.ts'
+import { type Config, ConfigError, keysOf } from './config.ts'
 import type { OperatorKey } from './sealing.ts'
 import { holder } from './store/lock.ts'
 
@@ -31,7 +31,7 @@ export type Admin = (method: string, path: string, body?: { type: string; text: 
 export const adminOf =
   (config: Config, url: string): Admin =>
   async (method, path, body) => {
-    const token = readFileSync(join(config.PEYK_DATA, 'admin-token'), 'utf8').trim()
+    const token = readFileSync(join(keysOf(config), 'admin-token'), 'utf8').trim()
     const headers = { authorization: `Bearer ${token}`, ...(body ? { 'content-type': body.type } : {}) }
     const sent = { method, headers, redirect: 'error', ...(body ? { body: body.text } : {}) } as const
     const response = await fetch(new URL(path, url), sent)

@@ -39,6 +39,12 @@ export class Agents {
     return this.#agents.get(thumbprint)
   }
 
+  /** The same, also where another collector admitted it a moment ago. */
+  async find(thumbprint: string): Promise<Agent | undefined> {
+    if (!this.#agents.get(thumbprint)) await this.#facts.catchUp()
+    return this.#agents.get(thumbprint)
+  }
+
   all(): IterableIterator<[string, Agent]> {
     return this.#agents.all()
   }
@@ -58,13 +64,13 @@ export class Agents {
 
   /** Vouch for a key, known or not: it may report, and its rows count from now on. */
   async approve(thumbprint: string): Promise<Agent> {
-    const { role = 'vantage', enrolled = this.#now() } = this.#agents.get(thumbprint) ?? {}
+    const { role = 'vantage', enrolled = this.#now() } = (await this.find(thumbprint)) ?? {}
     return await this.#put(thumbprint, { role, standing: 'admitted', enrolled, entry: 'granted' })
   }
 
   /** Change role or standing of a known agent. */
   async change(thumbprint: string, change: Partial<Pick<Agent, 'role' | 'standing'>>): Promise<Agent> {
-    const known = this.#agents.get(thumbprint)
+    const known = await this.find(thumbprint)
     if (!known) throw new Problem('not-found', 'No agent has this thumbprint.', { field: 'thumbprint' })
     return await this.#put(thumbprint, { ...known, ...change })
   }
@@ -88,6 +94,8 @@ export class Agents {
   }
 
   async #redeem(thumbprint: string, hash: string, enrolled: number): Promise<Agent> {
+    // It may have been given out, or used, at another collector.
+    await this.#facts.catchUp()
     const invite = this.#invites.get(hash)
     if (!invite || invite.used || invite.expires < enrolled || this.#claimed.has(hash)) {
       throw new Problem('bad-code', 'Ask the operator for another code.', { field: 'body/code' })

@@ -3,6 +3,7 @@ import { verdicts } from '../measurement/verdict.ts'
 import { ROLLUP_SECONDS, VERDICT_LOOKBACK_SECONDS } from '../measurement/windows.ts'
 import { flagNetworks } from './analysis/anonymity.ts'
 import { judgeTouched } from './analysis/verdicts.ts'
+import { Arrivals } from './arrivals.ts'
 import type { Facts } from './facts.ts'
 import { type Change, detect, look } from './findings.ts'
 import { agentWindows, rollups, type Touched, touch } from './rollup.ts'
@@ -16,6 +17,8 @@ export type AnalystParts = {
   networkName: (asn: number) => string | undefined
   /** PEYK_MIN_AGENTS. */
   leastAgents: number
+  /** Other processes store rows too: the store is asked for them, and nobody needs to tell. */
+  follow?: boolean
   /** Unix seconds. */
   now: () => number
   /** Told of every change of a degradation, after it is durable. */
@@ -29,6 +32,8 @@ export type AnalystParts = {
 /** Rows come in bursts: so long to gather what one settling can do. */
 const GATHER_MS = 2_000
 const RETRY_MS = 15_000
+/** How often the store is asked for rows of other processes. */
+const FOLLOW_MS = 5_000
 /** How far back rows are looked for that a killed process stored and did not settle: more than clocks of two analysts differ. */
 const OVERLAP_SECONDS = 600
 
@@ -44,12 +49,17 @@ export class Analyst {
   #working: Promise<void> = Promise.resolve()
   #timer: NodeJS.Timeout | undefined
   #tick: NodeJS.Timeout | undefined
+  readonly #arrivals: Arrivals | null
+  #following: NodeJS.Timeout | undefined
+  #asking: Promise<void> = Promise.resolve()
+  #stopped = false
   /** Seconds since the oldest touched window began to wait; 0 when none does. */
   #waiting = 0
 
   constructor(parts: AnalystParts) {
     this.#parts = parts
     this.#watch = new Watch(parts.store)
+    this.#arrivals = parts.follow ? new Arrivals(parts.store) : null
   }
 
   /** Take up what was stored and not settled, and begin to judge on time. */
@@ -64,6 +74,22 @@ export class Analyst {
     for (const { country, asn, start } of rows) this.#add(country, asn, start)
     this.#schedule(0)
     this.#tickAtNextWindow()
+    if (this.#arrivals) this.#followLater()
+  }
+
+  #followLater(): void {
+    this.#following = setTimeout(() => {
+      this.#asking = this.#follow()
+        .catch(error => this.#parts.failed?.(error as Error))
+        .then(() => {
+          if (!this.#stopped) this.#followLater()
+        })
+    }, FOLLOW_MS).unref()
+  }
+
+  async #follow(): Promise<void> {
+    const touched = await this.#arrivals?.touched(this.#parts.now())
+    if (touched && touched.size > 0) this.#gather(touched, 0)
   }
 
   /** With every window, as soon as it begins: until then the present shows the one before. */
@@ -78,6 +104,10 @@ export class Analyst {
 
   /** Rows became durable: their windows are to be settled, after so many milliseconds at the latest. */
   touch(touched: Touched, within: number = GATHER_MS): void {
+    if (!this.#arrivals) this.#gather(touched, within)
+  }
+
+  #gather(touched: Touched, within: number): void {
     for (const [network, windows] of touched) {
       const [country = '', asn = ''] = network.split(' ')
       for (const at of windows) this.#add(country, Number(asn), at)
@@ -95,11 +125,17 @@ export class Analyst {
     clearTimeout(this.#timer)
     this.#timer = undefined
     await this.#working
+    await this.#follow()
+    clearTimeout(this.#timer)
+    this.#timer = undefined
     if (this.#touched.size > 0) await this.#settle()
   }
 
   async stop(): Promise<void> {
     clearTimeout(this.#tick)
+    this.#stopped = true
+    clearTimeout(this.#following)
+    await this.#asking
     clearTimeout(this.#timer)
     await this.#working
   }

@@ -162,11 +162,22 @@ export const buildServer = async (parts: AppParts) => {
   })
 
   healthRoutes(app, parts)
+  adminRoutes(app, parts)
+  if (config.PEYK_ROLES.includes('web')) ledgerRoutes(app, parts)
+  if (config.PEYK_ROLES.includes('collector')) await collectorRoutes(app, parts)
+  await parts.routes?.(app)
+  app.get('/openapi.json', { config: { right: 'anyone' }, schema: { hide: true } }, async () => app.swagger())
+  await app.ready()
+  const routes = table()
+  return { app, routes }
+}
+
+/** What agents ask. */
+const collectorRoutes = async (app: App, parts: AppParts): Promise<void> => {
+  const { config, agents, nonces } = parts
   catalogueRoutes(app, parts)
   operatorRoutes(app, parts)
-  adminRoutes(app, parts)
   spoolRoutes(app, parts)
-  ledgerRoutes(app, parts)
   await app.register(async signed => {
     // Bodies are compared with their proofs as they were sent, so here they stay bytes.
     signed.removeAllContentTypeParsers()
@@ -178,11 +189,6 @@ export const buildServer = async (parts: AppParts) => {
     })
     reportRoutes(signed.withTypeProvider<TypeBoxTypeProvider>(), { ...parts, perAgent: config.PEYK_RATE_AGENT })
   })
-  await parts.routes?.(app)
-  app.get('/openapi.json', { config: { right: 'anyone' }, schema: { hide: true } }, async () => app.swagger())
-  await app.ready()
-  const routes = table()
-  return { app, routes }
 }
 
 const statusOf = (code: string | undefined): string => {

@@ -122,6 +122,16 @@ export const settings = {
     text: 'ClickHouse server to keep the record in, instead of the embedded engine.',
     parse: optional(url),
   },
+  PEYK_ROLES: {
+    default: 'collector,analyst,web',
+    text: 'What this process does: take reports, judge, answer. Less than all needs PEYK_CLICKHOUSE_URL.',
+    parse: list(oneOf('collector', 'analyst', 'web')),
+  },
+  PEYK_KEYS: {
+    default: '',
+    text: 'Folder of the server’s keys, the same one for all its collectors. Unset: PEYK_DATA.',
+    parse: optional(path),
+  },
   PEYK_REMOTE_WRITE_URL: {
     default: '',
     text: 'Where rollups are pushed (Prometheus: http://…/api/v1/write). Unset: they stand on /metrics.',
@@ -194,5 +204,14 @@ export const readConfig = (env: Record<string, string | undefined> = process.env
     }
   })
   if (wrong.length) throw new ConfigError(wrong.join('\n'))
-  return Object.fromEntries(entries) as Config
+  const config = Object.fromEntries(entries) as Config
+  if (new Set(config.PEYK_ROLES).size < 3 && !config.PEYK_CLICKHOUSE_URL) {
+    throw new ConfigError(
+      'PEYK_ROLES must name all roles, or PEYK_CLICKHOUSE_URL a store that other processes reach too.',
+    )
+  }
+  return config
 }
+
+/** Folder of secret, token, operator's and sealing keys. */
+export const keysOf = ({ PEYK_KEYS, PEYK_DATA }: Config): string => PEYK_KEYS ?? PEYK_DATA

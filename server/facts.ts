@@ -1,7 +1,11 @@
+import { setTimeout as wait } from 'node:timers/promises'
 import type { Store } from './store/store.ts'
 
 type Row = { kind: string; key: string; newest: number; latest: string }
 type Entry = { kind: string; key: string; value: object }
+
+/** Between two readings of what others put, where somebody waits for one. */
+const CATCH_UP_MS = 1_000
 
 /** The facts of one kind, by key. */
 export type Shelf<T extends object> = {
@@ -19,15 +23,30 @@ export class Facts {
   readonly #store: Store
   readonly #known = new Map<string, Map<string, { version: number; value: object }>>()
   #newest = 0
+  readonly #shared: boolean
+  #catchingUp: Promise<void> | null = null
+  #refreshed = 0
 
-  private constructor(store: Store) {
+  private constructor(store: Store, shared: boolean) {
     this.#store = store
+    this.#shared = shared
   }
 
-  static async open(store: Store): Promise<Facts> {
-    const facts = new Facts(store)
+  /** `shared`: other processes put facts into this store too. */
+  static async open(store: Store, shared = false): Promise<Facts> {
+    const facts = new Facts(store, shared)
     await facts.refresh()
     return facts
+  }
+
+  /** Before somebody is told that a fact is not there: what others have put until now, asked for once a second at most. */
+  catchUp(): Promise<void> {
+    if (!this.#shared) return Promise.resolve()
+    this.#catchingUp ??= wait(Math.max(0, this.#refreshed + CATCH_UP_MS - Date.now())).then(() => {
+      this.#catchingUp = null
+      return this.refresh()
+    })
+    return this.#catchingUp
   }
 
   of<T extends object>(kind: string): Shelf<T> {
@@ -53,6 +72,7 @@ export class Facts {
 
   /** Learn what other processes have put since (versions are milliseconds; a minute allows for their clocks). */
   async refresh(): Promise<void> {
+    this.#refreshed = Date.now()
     const rows = await this.#store.query<Row>(
       `SELECT kind, key, max(version) AS newest, argMax(json, version) AS latest FROM facts
        WHERE version >= {since:UInt64} GROUP BY kind, key`,

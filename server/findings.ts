@@ -94,7 +94,7 @@ export const currentDegradations = async (
   { country, app }: { country?: string | undefined; app?: string | undefined },
 ): Promise<Degradation[]> => {
   const rows = await store.query<Row>(
-    `SELECT argMax(json, revision) AS json FROM degradations
+    `SELECT argMax(json, (revision, -toUnixTimestamp64Milli(known), json)) AS json FROM degradations
      WHERE (country = {country:String} OR {country:String} = '') AND (app = {app:String} OR {app:String} = '') GROUP BY id`,
     { country: country ?? '', app: app ?? '' },
   )
@@ -103,7 +103,10 @@ export const currentDegradations = async (
 
 /** Every revision of one degradation, oldest first. */
 export const revisionsOf = async (store: Store, id: string): Promise<Degradation[]> => {
-  const rows = await store.query<Row>('SELECT json FROM degradations WHERE id = {id:String} ORDER BY revision', { id })
+  const rows = await store.query<Row>(
+    'SELECT json FROM degradations WHERE id = {id:String} ORDER BY revision, known LIMIT 1 BY revision',
+    { id },
+  )
   return rows.map(({ json }) => JSON.parse(json) as Degradation)
 }
 
@@ -154,9 +157,12 @@ const matching = (known: readonly Degradation[], { networks, onset, end }: Findi
   const overlap = (of: Degradation): number =>
     Math.min(of.end ? seconds(of.end) : Number.MAX_SAFE_INTEGER, end ?? Number.MAX_SAFE_INTEGER) -
     Math.max(seconds(of.onset), onset)
-  return known
-    .filter(of => of.networks.some(asn => networks.includes(asn)) && overlap(of) > 0)
-    .toSorted((a, b) => overlap(b) - overlap(a))[0]
+  return (
+    known
+      .filter(of => of.networks.some(asn => networks.includes(asn)) && overlap(of) > 0)
+      // Of two that were told by two analysts at once both go on with the same one, and both withdraw the other.
+      .toSorted((a, b) => overlap(b) - overlap(a) || (a.id < b.id ? -1 : 1))[0]
+  )
 }
 
 const named = (finding: Finding, key: Key, before: Degradation | undefined, options: DetectOptions): Degradation => {

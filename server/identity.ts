@@ -88,7 +88,7 @@ export const createAuthenticate =
     const [scheme, credential = ''] = (request.headers.authorization ?? '').split(' ', 2)
     if (right === 'admin') {
       if (scheme !== 'Bearer' || !same(credential, parts.adminToken)) {
-        throw new Problem('forbidden', 'Send Authorization: Bearer with the token in PEYK_DATA/admin-token.')
+        throw new Problem('forbidden', 'Send Authorization: Bearer with the token in the file admin-token.')
       }
       return null
     }
@@ -96,7 +96,7 @@ export const createAuthenticate =
     const { proof, thumbprint } = await open(credential)
     if (proof.method !== request.method || proof.path !== request.url) refuse('It was signed for another request.')
     parts.nonces.spend(proof.nonce)
-    const agent = parts.agents.get(thumbprint) ?? null
+    const agent = (await parts.agents.find(thumbprint)) ?? null
     if (right === 'agent' && (!agent || agent.standing === 'revoked')) {
       throw new Problem('not-enrolled', agent ? 'Its right to report was withdrawn.' : 'POST /v1/agents first.')
     }

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import type { PolicyEvent } from '../events/event.ts'
 import { adminOf } from './agents-command.ts'
 import { Analyst } from './analyst.ts'
-import { type Config, ConfigError } from './config.ts'
+import { type Config, ConfigError, keysOf } from './config.ts'
 import { Facts } from './facts.ts'
 import { importSpools } from './import-spool.ts'
 import { openLocate } from './locate/locate.ts'
@@ -89,7 +89,7 @@ const openSink = async (config: Config, events: readonly PolicyEvent[]): Promise
 }
 
 const remoteSink = (url: string, config: Config): Sink => {
-  const token = readFileSync(join(config.PEYK_DATA, 'admin-token'), 'utf8').trim()
+  const token = readFileSync(join(keysOf(config), 'admin-token'), 'utf8').trim()
   const post = async (path: string, body: string, type: string): Promise<void> => {
     const headers = { authorization: `Bearer ${token}`, 'content-type': type }
     const response = await fetch(new URL(path, url), { method: 'POST', headers, body, redirect: 'error' })

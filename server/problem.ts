@@ -1,4 +1,5 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
+import { StoreAway } from './store/store.ts'
 
 /** Every kind of problem a request can meet: its status and what it means (RFC 9457 `type` is `urn:peyk:problem:<name>`). */
 export const problems = {
@@ -39,6 +40,9 @@ export class Problem extends Error {
   }
 }
 
+/** When to ask again while the store is away. */
+const AWAY_SECONDS = 10
+
 /** What Fastify and Node call the faults that never reach our own code. */
 const kindOf = (error: Partial<FastifyError>): ProblemName => {
   const status = error.statusCode ?? 500
@@ -50,6 +54,8 @@ const kindOf = (error: Partial<FastifyError>): ProblemName => {
 /** Any error as a problem. Messages of others may repeat input or hold internals, so theirs are not passed on. */
 const toProblem = (error: unknown): Problem => {
   if (error instanceof Problem) return error
+  if (error instanceof StoreAway)
+    return new Problem('busy', 'The store cannot be reached.', { retryAfter: AWAY_SECONDS })
   const known = error as Partial<FastifyError>
   const [first] = known.validation ?? []
   if (first) {

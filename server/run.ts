@@ -14,7 +14,7 @@ import { type Touched, touch } from './rollup.ts'
 import { answerRoutes } from './routes/answers.ts'
 import type { SignedCatalogue } from './routes/catalogue.ts'
 import { importRoutes } from './routes/imports.ts'
-import { type Server, startServer } from './server.ts'
+import { type Server, type ServerParts, startServer } from './server.ts'
 import { openEmbedded } from './store/chdb.ts'
 import { openClickHouse } from './store/clickhouse.ts'
 import { lock } from './store/lock.ts'
@@ -82,33 +82,46 @@ export const sinkOf = (store: Store, analyst: Analyst): Sink => ({
 export const runServer = async (config: Config, parts: RunParts): Promise<Server> => {
   const { store, origin, announce, close } = await openStore(config, parts.origin)
   const { now = () => Date.now() / 1000 } = parts
+  const roles = new Set(config.PEYK_ROLES)
   let analyst: Analyst | undefined
   let outgoing: Outgoing | undefined
   let confirmations: Confirmations | undefined
+  // The present state is told by the one who makes it: told by each process, every alert would come as often.
+  const judging: Partial<ServerParts> = {
+    touched: touched => analyst?.touch(touched),
+    presentState: presentOf(store, parts.events, {
+      now,
+      lag: () => analyst?.lag() ?? 0,
+      rollups: !config.PEYK_REMOTE_WRITE_URL,
+    }),
+  }
   try {
     const server = await startServer(config, {
       ...{ store, origin, now },
       catalogue: parts.catalogue,
       operators: parts.operators ?? [],
       version: parts.version,
-      touched: touched => analyst?.touch(touched),
       requests: async where => (await confirmations?.ask(where)) ?? [],
-      presentState: presentOf(store, parts.events, {
-        now,
-        lag: () => analyst?.lag() ?? 0,
-        rollups: !config.PEYK_REMOTE_WRITE_URL,
-      }),
+      ...(roles.has('analyst') ? judging : {}),
       routes: async (app, { facts, locate, meter, log }) => {
         const networkName = (asn: number) => locate.networkName(asn)
+        if (roles.has('web')) {
+          answerRoutes(app, { store, events: parts.events, networkName, now })
+          if (parts.page) await pageRoutes(app, parts.page)
+        }
+        if (roles.has('collector')) {
+          confirmations = new Confirmations({
+            ...{ store, meter, now },
+            failed: error => log.error({ reason: error.message.slice(0, 300) }, 'nobody could be asked to confirm'),
+          })
+        }
+        if (!roles.has('analyst')) return
         outgoing = outgoingOf({ config, store, origin, facts, meter, now, log })
         const { remoteWrite, notifier } = outgoing
-        confirmations = new Confirmations({
-          ...{ store, meter, now },
-          failed: error => log.error({ reason: error.message.slice(0, 300) }, 'nobody could be asked to confirm'),
-        })
         analyst = new Analyst({
           ...{ store, facts, events: parts.events, networkName, now },
           leastAgents: config.PEYK_MIN_AGENTS,
+          follow: config.PEYK_CLICKHOUSE_URL !== null,
           failed: error => {
             meter.count('peyk_store_failures_total', { operation: 'settle' })
             log.error({ reason: error.message.slice(0, 300) }, 'windows could not be settled; trying again')
@@ -124,22 +137,20 @@ export const runServer = async (config: Config, parts: RunParts): Promise<Server
             return notifier.changed(changes)
           },
         })
-        answerRoutes(app, { store, events: parts.events, networkName, now })
         if (origin === 'agent') importRoutes(app, sinkOf(store, analyst))
-        if (parts.page) await pageRoutes(app, parts.page)
       },
     })
-    await analyst!.start()
-    outgoing!.start()
-    confirmations!.start()
+    await analyst?.start()
+    outgoing?.start()
+    confirmations?.start()
     announce(server.url)
     return {
       ...server,
       close: async () => {
         await server.close()
-        await confirmations!.stop()
-        await analyst!.stop()
-        await outgoing!.stop()
+        await confirmations?.stop()
+        await analyst?.stop()
+        await outgoing?.stop()
         await close()
       },
     }

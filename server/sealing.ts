@@ -1,5 +1,5 @@
 import { createPrivateKey, generateKeyPairSync, type KeyObject, randomBytes } from 'node:crypto'
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, statSync, writeSync } from 'node:fs'
+import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, statSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { gunzip } from 'node:zlib'
@@ -36,6 +36,22 @@ const letters = /^[A-Za-z0-9_-]{43}$/
 const isKey = (value: unknown): value is { x: string; d: string } => {
   const { x, d } = (value ?? {}) as Partial<OkpKey>
   return letters.test(x ?? '') && letters.test(d ?? '')
+}
+
+/** Another process that writes this file is done, or dead, after so long. */
+const WRITING_MS = 60_000
+
+/** The only one to write this file now; false where another process is at it, or where this one may not. */
+const begin = (file: string): boolean => {
+  try {
+    const written = statSync(`${file}.new`, { throwIfNoEntry: false })
+    if (written && Date.now() - written.mtimeMs > WRITING_MS) rmSync(`${file}.new`)
+    closeSync(openSync(`${file}.new`, 'wx', 0o600))
+    return true
+  } catch (error) {
+    if (['EEXIST', 'EROFS', 'EACCES'].includes((error as NodeJS.ErrnoException).code ?? '')) return false
+    throw error
+  }
 }
 
 /** Replaces a file whole, for its owner's eyes only; durable when it returns. */
@@ -85,7 +101,8 @@ export class Sealing {
   readonly #signer: KeyObject
   readonly #file: string
   readonly #now: () => number
-  #keys: Sealed[]
+  #keys: Sealed[] = []
+  #read = 0
   #document: { bytes: string; issued: number; of: string } | null = null
 
   constructor(folder: string, now: () => number) {
@@ -99,7 +116,6 @@ export class Sealing {
     this.operatorKey = { kty: 'OKP', crv: 'Ed25519', x: key.x }
     this.#signer = privateOf('Ed25519', key)
     this.#file = join(folder, 'sealing.keys')
-    this.#keys = read(this.#file, areSealed) ?? []
     this.#live()
   }
 
@@ -149,24 +165,48 @@ export class Sealing {
     if (header['cty'] !== 'ndjson+gzip' || header['zip'] !== undefined) {
       throw new Refusal('/bytes must be a JWE with cty ndjson+gzip and without zip')
     }
-    const found = this.#keys.find(({ kid }) => kid === header.kid)
+    const mine = ({ kid }: Sealed): boolean => kid === header.kid
+    const found = this.#keys.find(mine) ?? this.#known().find(mine)
     if (!found) throw new Refusal('/bytes must be sealed to a key of this server: this one is not, or was forgotten')
     return found
   }
 
+  /** All keys: those of the file, which other collectors may have changed. */
+  #known(): Sealed[] {
+    const { mtimeMs = 0 } = statSync(this.#file, { throwIfNoEntry: false }) ?? {}
+    if (mtimeMs !== this.#read) {
+      this.#keys = read(this.#file, areSealed) ?? this.#keys
+      this.#read = mtimeMs
+    }
+    return this.#keys
+  }
+
+  #due(): boolean {
+    const [newest] = this.#known()
+    return !newest || this.#now() - newest.made >= ROTATE_SECONDS
+  }
+
   /** The keys of the document, newest first. Makes one where it is time, and forgets those whose time is over. */
   #live(): Sealed[] {
-    const now = this.#now()
-    const newest = this.#keys[0]
-    if (!newest || now - newest.made >= ROTATE_SECONDS) {
-      const { x, d } = fresh('x25519')
-      const made: Sealed = { kid: randomBytes(12).toString('base64url'), made: Math.floor(now), x, d }
-      // The two that were live stay in any case: a clock that jumps ahead, or months switched off, must cost nothing.
-      const kept = this.#keys.filter(({ made }, at) => at < 2 || now - made < KEPT_SECONDS)
-      const keys = [made, ...kept]
-      write(this.#file, keys) // Before it is told to anybody.
-      this.#keys = keys
+    if (this.#due() && begin(this.#file)) {
+      // Asked again now that nobody else can be writing: collectors that share the folder come to this in the same second.
+      if (this.#due()) this.#rotate()
+      else rmSync(`${this.#file}.new`)
+    }
+    if (this.#keys.length === 0) {
+      throw new ConfigError(`PEYK_KEYS: ${this.#file} cannot be made; let one server write there first.`)
     }
     return this.#keys.slice(0, 2)
+  }
+
+  #rotate(): void {
+    const now = this.#now()
+    const { x, d } = fresh('x25519')
+    const made: Sealed = { kid: randomBytes(12).toString('base64url'), made: Math.floor(now), x, d }
+    // The two that were live stay in any case: a clock that jumps ahead, or months switched off, must cost nothing.
+    const kept = this.#keys.filter(({ made }, at) => at < 2 || now - made < KEPT_SECONDS)
+    const keys = [made, ...kept]
+    write(this.#file, keys) // Before it is told to anybody.
+    this.#keys = keys
   }
 }

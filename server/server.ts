@@ -8,7 +8,7 @@ import { Accept } from './accept.ts'
 import { Agents } from './agents.ts'
 import { type App, buildServer } from './app.ts'
 import { Commit } from './commit.ts'
-import { type Config, ConfigError } from './config.ts'
+import { type Config, ConfigError, keysOf } from './config.ts'
 import type { Whereabouts } from './confirmations.ts'
 import { Exporter, type Meter, type PresentState } from './exporter.ts'
 import { Facts } from './facts.ts'
@@ -63,15 +63,19 @@ export type Server = {
 /** Open connections get this long to finish at the end. */
 const GRACE_MS = 10_000
 
+/** So long until a fact put by another process is known here. */
+const LEARN_MS = 5_000
+
 /** Start taking reports and answering; resolves when both ports listen. */
 export const startServer = async (config: Config, parts: ServerParts): Promise<Server> => {
   mkdirSync(config.PEYK_DATA, { recursive: true, mode: 0o700 })
   const { store, catalogue, origin = 'agent', now = () => Date.now() / 1000 } = parts
   const log = createLog(config.PEYK_LOG, parts.logTo)
-  const secrets = readSecrets(config.PEYK_DATA)
-  const sealing = openSealing(config.PEYK_DATA, now)
+  const secrets = readSecrets(keysOf(config))
+  const sealing = openSealing(keysOf(config), now)
   const locate = await openLocate(config.PEYK_DATA, config.PEYK_ASN_DB)
-  const facts = await Facts.open(store)
+  const others = config.PEYK_CLICKHOUSE_URL !== null
+  const facts = await Facts.open(store, others)
   const agents = new Agents(facts, now)
   for (const thumbprint of parts.operators ?? []) await agents.grant(thumbprint, 'operator')
   const exporter = new Exporter(parts.presentState, labelsOf(origin))
@@ -100,6 +104,9 @@ export const startServer = async (config: Config, parts: ServerParts): Promise<S
     touched: parts.touched ?? (() => undefined),
     requests: parts.requests ?? (async () => []),
   })
+  const learning = others
+    ? learn(facts, error => log.error({ reason: error.message.slice(0, 200) }, 'facts not read'))
+    : null
   const nonces = new Nonces(secrets.derive('nonce'), now)
   const shared: Shared = { config, store, facts, locate, meter: exporter, log }
   // Unset, this server is for the agents of its own machine.
@@ -121,6 +128,7 @@ export const startServer = async (config: Config, parts: ServerParts): Promise<S
     await app.close()
     clearInterval(idle)
     clearTimeout(late)
+    clearInterval(learning ?? undefined)
     await commit.idle()
     await metricsPage.close()
     exporter.close()
@@ -147,6 +155,10 @@ const cannotListen =
         : `${setting}, ${setting.replace('PORT', 'HOST')}: cannot listen there (${error.code}).`,
     )
   }
+
+/** What other processes put, such as an agent that was revoked, is known here soon. */
+const learn = (facts: Facts, failed: (error: Error) => void): NodeJS.Timeout =>
+  setInterval(() => void facts.refresh().catch(failed), LEARN_MS).unref()
 
 const portOf = (address: unknown): number => (address as AddressInfo).port
 

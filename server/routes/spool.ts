@@ -70,7 +70,7 @@ const refused = (id: string, reason: string): BatchReceipt => ({ id, outcome: 'r
 const taken = async (line: Line | string, accept: Accept, agents: Agents): Promise<BatchReceipt> => {
   if (typeof line === 'string') return refused(NO_ID, line)
   const { thumbprint, batch } = line
-  const agent = agents.get(thumbprint)
+  const agent = await agents.find(thumbprint)
   if (!agent) {
     return refused(
       batch.id,

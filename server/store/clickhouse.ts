@@ -1,6 +1,6 @@
-import { type ClickHouseClient, ClickHouseLogLevel, createClient } from '@clickhouse/client'
+import { type ClickHouseClient, ClickHouseError, ClickHouseLogLevel, createClient } from '@clickhouse/client'
 import { ConfigError } from '../config.ts'
-import type { Params, Store } from './store.ts'
+import { type Params, type Store, StoreAway } from './store.ts'
 
 /** Longest statement: a rollup of a day that came late. */
 const STATEMENT_MS = 300_000
@@ -41,6 +41,12 @@ export const openClickHouse = async (url: string): Promise<Store> => {
   return new Remote(client, clientOf(url, MOST_STREAMS))
 }
 
+/** What the server said of a statement is passed on; everything else happened on the way. */
+const away = (error: unknown): never => {
+  if (error instanceof ClickHouseError) throw error
+  throw new StoreAway(`the store cannot be reached: ${(error as Error).message}`, { cause: error })
+}
+
 class Remote implements Store {
   readonly #client: ClickHouseClient
   readonly #streams: ClickHouseClient
@@ -51,26 +57,27 @@ class Remote implements Store {
   }
 
   async query<Row extends object>(sql: string, params: Params = {}): Promise<Row[]> {
-    const result = await this.#client.query({ query: sql, query_params: params, format: 'JSONEachRow' })
-    return await result.json<Row>()
+    const asked = this.#client.query({ query: sql, query_params: params, format: 'JSONEachRow' })
+    return await asked.then(result => result.json<Row>()).catch(away)
   }
 
   async *stream<Row extends object>(sql: string, params: Params = {}): AsyncIterable<Row> {
-    const result = await this.#streams.query({ query: sql, query_params: params, format: 'JSONEachRow' })
+    const asked = this.#streams.query({ query: sql, query_params: params, format: 'JSONEachRow' })
+    const result = await asked.catch(away)
     for await (const rows of result.stream<Row>()) for (const row of rows) yield row.json() as Row
   }
 
   async *bytes(sql: string, format: string, params: Params = {}): AsyncIterable<Uint8Array> {
-    const result = await this.#streams.exec({ query: `${sql} FORMAT ${format}`, query_params: params })
+    const result = await this.#streams.exec({ query: `${sql} FORMAT ${format}`, query_params: params }).catch(away)
     for await (const chunk of result.stream) yield chunk as Uint8Array
   }
 
   async command(sql: string, params: Params = {}): Promise<void> {
-    await this.#client.command({ query: sql, query_params: params })
+    await this.#client.command({ query: sql, query_params: params }).catch(away)
   }
 
   async insert(table: string, rows: readonly object[]): Promise<void> {
-    if (rows.length > 0) await this.#client.insert({ table, values: rows, format: 'JSONEachRow' })
+    if (rows.length > 0) await this.#client.insert({ table, values: rows, format: 'JSONEachRow' }).catch(away)
   }
 
   async close(): Promise<void> {

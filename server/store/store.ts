@@ -2,6 +2,7 @@
  * Where the record is kept: ClickHouse SQL, embedded (chDB) or on a server; one schema and one SQL text for both.
  * - Values reach SQL as bound parameters only: `{name:Type}` in the text, `params` beside it.
  * - `insert` resolves when the rows are durable, power loss included; rejects when none is promised.
+ * - A store on another machine that cannot be reached rejects with `StoreAway`.
  * - 64-bit integers come back as numbers; times are written by `sqlTime` and read as Unix seconds (columns DateTime64(3, 'UTC') are
  *   selected with `toUnixTimestamp64Milli(x) / 1000`).
  */
@@ -17,6 +18,11 @@ export interface Store {
   /** Durable insert of rows; keys are column names, nested columns are `steps.operation` and the like. */
   insert(table: string, rows: readonly object[]): Promise<void>
   close(): Promise<void>
+}
+
+/** The store cannot be reached, or broke off; asked again later it may answer. */
+export class StoreAway extends Error {
+  override name = 'StoreAway'
 }
 
 export type Params = Record<string, string | number | boolean | null | readonly string[] | readonly number[]>

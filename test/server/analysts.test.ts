@@ -1,0 +1,110 @@
+import { mkdtempSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { Analyst } from '../../server/analyst.ts'
+import { reachabilityAnswer, seriesAnswer } from '../../server/answers.ts'
+import { Facts } from '../../server/facts.ts'
+import { currentDegradations, revisionsOf } from '../../server/findings.ts'
+import type { Touched } from '../../server/rollup.ts'
+import { touch } from '../../server/rollup.ts'
+import { openEmbedded } from '../../server/store/chdb.ts'
+import { toRow } from '../../server/store/rows.ts'
+import { migrate } from '../../server/store/schema.ts'
+import type { Store } from '../../server/store/store.ts'
+import { world } from './world.ts'
+
+/** A second analyst is waste and no damage: what two make of the same rows, at once or in turn, one would have made. */
+
+const START = 1_750_003_200
+const HOURS = 3_600
+const END = START + 5 * HOURS
+
+let store: Store
+beforeEach(async () => {
+  store = await openEmbedded(mkdtempSync(join(tmpdir(), 'peyk-')))
+  await migrate(store)
+})
+afterEach(() => store.close())
+
+const analyst = async () =>
+  new Analyst({
+    ...{ store, facts: await Facts.open(store), events: [], networkName: () => undefined },
+    ...{ leastAgents: 3, now: () => END },
+  })
+
+/** Telegram is blocked on one network from the third hour on. */
+const rows = [
+  ...world({ from: START, to: END, step: 1_800, agents: 3 }, ({ app, asn, time }) =>
+    app === 'telegram' && asn === 12455 && time >= START + 2 * HOURS ? 'generic_timeout_error' : null,
+  ),
+]
+
+const arrive = async (from: number, to: number): Promise<Touched> => {
+  const part = rows.filter(({ at }) => at >= from && at < to)
+  await store.insert('measurements_raw', part.map(toRow))
+  const touched: Touched = new Map()
+  for (const { country, asn, at, offset } of part) touch(touched, country, asn, at + offset)
+  return touched
+}
+
+const told = async () => {
+  const degradations = await currentDegradations(store, {})
+  const series = await seriesAnswer(
+    store,
+    {
+      ...{ app: 'telegram', feature: 'text', country: 'KE', asn: undefined },
+      ...{ from: START, to: END, level: 300, step: '5m' },
+    },
+    () => undefined,
+  )
+  const present = await reachabilityAnswer(
+    store,
+    { at: END - 600, present: false, app: undefined, feature: undefined, country: undefined },
+    () => undefined,
+  )
+  return {
+    degradations: degradations
+      .map(({ id: _, revision: __, known: ___, ...rest }) => rest)
+      .toSorted((a, b) => (a.feature < b.feature ? -1 : 1)),
+    ...{ series, present },
+  }
+}
+
+test('two analysts at once and in turn tell what one tells', { timeout: 120_000 }, async () => {
+  const one = await analyst()
+  one.touch(await arrive(START, END))
+  await one.idle()
+  await one.stop()
+  const alone = await told()
+  expect(alone.degradations).toContainEqual(
+    expect.objectContaining({ feature: 'text', networks: [12455], verdict: 'blocked', end: null }),
+  )
+
+  for (const table of [
+    'measurements_raw',
+    'agent_windows',
+    'verdicts',
+    'rollups',
+    'network_days',
+    'degradations',
+    'facts',
+    'detector_states',
+  ])
+    await store.command(`TRUNCATE TABLE ${table}`)
+  const both = [await analyst(), await analyst()]
+  // Rows come in two parts; each analyst hears of them all, at its own time.
+  for (const [from, to] of [
+    [START, START + 3 * HOURS],
+    [START + 3 * HOURS, END],
+  ] as const) {
+    const touched = await arrive(from, to)
+    for (const of of both) of.touch(touched)
+    await Promise.all(both.map(of => of.idle()))
+  }
+  for (const of of both) await of.stop()
+  expect(await told()).toEqual(alone)
+  const [{ id } = { id: '' }] = await currentDegradations(store, {})
+  const revisions = await revisionsOf(store, id)
+  expect(revisions.map(({ revision }) => revision)).toEqual(revisions.map((_, at) => at + 1))
+})
