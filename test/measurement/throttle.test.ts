@@ -44,7 +44,7 @@ const frozen = (more: Partial<Leg> = {}): Leg => ({
 
 describe('one agent’s three pairs', () => {
   const fast = leg(1e6)
-  const policed = (gap: number) => leg(16_000, { burst: 32_000, gap })
+  const policed = leg(16_000, { burst: 32_000, gap: 0.7 })
   const table: [string, Pair[], Partial<Throttling>][] = [
     ['nothing', [], { answer: 'too_few', pairs: 0, slower: null }],
     ['two pairs', three(leg(2e4), fast).slice(1), { answer: 'too_few', pairs: 2 }],
@@ -53,24 +53,32 @@ describe('one agent’s three pairs', () => {
     ['one slow control among three', three(leg(5e5), [fast, leg(7e5), fast]), { answer: 'same' }],
     ['half as fast', three(leg(5e5), fast), { answer: 'throttled', strength: 'weak' }],
     [
-      'policed to 128 kbit/s',
-      three(policed(0.7), fast),
-      { answer: 'throttled', strength: 'strong', mechanism: 'police' },
+      'held at 128 kbit/s, by whom nobody knows',
+      three(policed, fast),
+      { answer: 'throttled', strength: 'strong', mechanism: null },
     ],
-    ['held by a queue', three(policed(0.1), fast), { answer: 'throttled', strength: 'strong', mechanism: 'shape' }],
-    ['between the two: no name', three(leg(5e4, { gap: 0.2 }), fast), { answer: 'throttled', mechanism: null }],
+    [
+      'twice as slow, twice as far: the way accounts for it',
+      three(leg(4.5e5, { idle: 0.1 }), fast),
+      { answer: 'same', strength: null },
+    ],
+    ['held, and far', three({ ...policed, idle: 0.4 }, fast), { answer: 'throttled', strength: 'strong' }],
+    ['twice as slow though nearer', three(leg(4.5e5, { idle: 0.02 }), fast), { answer: 'throttled' }],
+    ['no round trip known', three(leg(4.5e5), { ...fast, idle: null }), { answer: 'throttled' }],
     [
       'at no steady rate: no name',
       three([leg(1e4), leg(2e4), leg(4e4)], fast),
       { answer: 'throttled', strength: 'strong', mechanism: null },
     ],
-    [
-      'round trips under load say a queue, whatever the silences',
-      three({ ...policed(0.7), loaded: 0.09 }, fast),
-      { mechanism: 'shape' },
-    ],
-    ['and none', three({ ...policed(0.1), loaded: 0.055 }, fast), { mechanism: 'police' }],
+    ['held, round trips grow: a queue', three({ ...policed, loaded: 0.09 }, fast), { mechanism: 'shape' }],
+    ['held, they do not: no queue', three({ ...policed, loaded: 0.055 }, fast), { mechanism: 'police' }],
     ['frozen after 16 KB', three(frozen(), fast), { answer: 'throttled', mechanism: 'freeze', rate: null }],
+    [
+      'frozen, once before anything had come',
+      three([frozen(), frozen({ got: 0, first: null, reached: [], end: 'silent' }), frozen()], fast),
+      { answer: 'throttled', mechanism: 'freeze', pairs: 2 },
+    ],
+    ['nothing ever came: a block', three(frozen({ got: 0, first: null, end: 'silent' }), fast), { answer: 'too_few' }],
     ['frozen, but the control does no better', three(frozen(), frozen()), { answer: 'control_slow' }],
     ['cut after 16 KB by a reset: a failure, no speed', three(frozen({ end: 'reset' }), fast), { answer: 'too_few' }],
     ['one leg that never began', three([fast, fast, { ...frozen(), got: 0, first: null }], fast), { pairs: 2 }],
@@ -218,7 +226,7 @@ describe('laws', () => {
 })
 
 describe('several agents', () => {
-  const slow = (rate: number) => compare(three(leg(rate, { burst: 32_000, gap: 0.7 }), leg(1e6)))
+  const slow = (rate: number) => compare(three(leg(rate, { burst: 32_000, loaded: 0.052 }), leg(1e6)))
   const fine = compare(three(leg(1e6), leg(1e6)))
   const mute = compare(three(leg(9e3), leg(9e3)))
 
