@@ -57,6 +57,9 @@ const FROZEN_SECONDS = 3
 /** Clocks that tell no shorter time must not make infinite rates. */
 const TICK = 1e-4
 
+/** A way shorter than the probe's look at its bytes is not what holds a rate down. */
+const LEAST_TRIP = 0.02
+
 /** How many times slower the app is than the control, 1 for equal. */
 export type Slower = Interval
 
@@ -154,8 +157,8 @@ const differs = ({ app, control }: Rates, longer: number): boolean =>
  * 1997), so that an app served from farther away is slower by nobody's doing, which is another finding (relocation.ts).
  */
 const longerOf = (pairs: readonly Pair[]): number => {
-  const idle = (side: keyof Pair): number => median(pairs.flatMap(pair => pair[side].idle ?? []))
-  const ratio = idle('app') / Math.max(TICK, idle('control'))
+  const idle = (side: keyof Pair): number => Math.max(LEAST_TRIP, median(pairs.flatMap(pair => pair[side].idle ?? [])))
+  const ratio = idle('app') / idle('control')
   return ratio > 1 ? ratio : 1
 }
 

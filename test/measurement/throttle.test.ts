@@ -64,6 +64,11 @@ describe('one agent’s three pairs', () => {
     ],
     ['held, and far', three({ ...policed, idle: 0.4 }, fast), { answer: 'throttled', strength: 'strong' }],
     ['twice as slow though nearer', three(leg(4.5e5, { idle: 0.02 }), fast), { answer: 'throttled' }],
+    [
+      'round trips of next to nothing account for nothing',
+      three(leg(4.5e5, { idle: 0.001 }), leg(1e6, { idle: 0.0001 })),
+      { answer: 'throttled' },
+    ],
     ['no round trip known', three(leg(4.5e5), { ...fast, idle: null }), { answer: 'throttled' }],
     [
       'at no steady rate: no name',
@@ -201,7 +206,7 @@ describe('laws', () => {
     const stretched = (times: readonly number[], by: number): Leg => {
       let at = 0
       const reached = times.map(time => (at += time * by))
-      return { reached, got: WHOLE, span: at, gap: 0.01 * by, end: 'whole', idle: 0.02 * by, first: 0.03 * by }
+      return { reached, got: WHOLE, span: at, gap: 0.01 * by, end: 'whole', idle: 0.03 * by, first: 0.03 * by }
     }
     const runs = fc.array(fc.record({ app: whole, control: whole }), { minLength: 3, maxLength: 3 })
     fc.assert(
