@@ -1,6 +1,7 @@
 #!/usr/bin/env node
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { getAsset, isSea } from 'node:sea'
 import manifest from './package.json' with { type: 'json' }
 
 /** The only composer: parses the command and imports what it needs. Imported by nothing. */
@@ -18,9 +19,51 @@ peyk dashboards [FOLDER]                  boards, rules and alerts, as files
 peyk COMMAND --help                       settings and exit codes of a command
 `
 
+// Look-ups of names wait on threads, four by default: were they all hung, every further name would read as slow. Read at first use.
+process.env['UV_THREADPOOL_SIZE'] ??= '24'
+
 const say = (text: string): void => void process.stdout.write(text)
 
-const events = async () => (await import('./events/load.ts')).loadEvents()
+/** Whether this is the single executable, which carries what it needs in itself (package/build.ts). */
+const packed = isSea()
+
+/** Writes the files that the executable carries into the data folder; gives their folder. */
+const unpacked = (folder: string): string => {
+  const files = JSON.parse(getAsset('files.json', 'utf8')) as Record<string, string>
+  const program = join(folder, 'program')
+  for (const [path, content] of Object.entries(files)) {
+    mkdirSync(dirname(join(program, path)), { recursive: true })
+    writeFileSync(join(program, path), Buffer.from(content, 'base64'))
+  }
+  return program
+}
+
+const events = async (folder: string) =>
+  (await import('./events/load.ts')).loadEvents(...(packed ? [join(unpacked(folder), 'events')] : []))
+
+/** Folder of the page, built. */
+const page = async (folder: string): Promise<string> => {
+  if (packed) return join(unpacked(folder), 'page')
+  const { buildPageIfStale, pageFolder } = await import('./server/page/build.ts')
+  await buildPageIfStale()
+  return pageFolder
+}
+
+/** The server's settings, for commands that open its record. */
+const recordConfig = async () => {
+  const { ConfigError, readConfig } = await import('./server/config.ts')
+  const config = readConfig()
+  if (!packed || config.PEYK_CLICKHOUSE_URL) return config
+  throw new ConfigError(
+    'PEYK_CLICKHOUSE_URL must be set: this package carries no database of its own (from source, there is one).',
+  )
+}
+
+/** The key that signs the catalogue, where this package was built with one. */
+const pinnedKey = async () => {
+  const { settings } = await import('./probes/agent/settings.ts')
+  return packed ? settings.PEYK_RELEASE_KEY.parse(getAsset('release-key', 'utf8')) : null
+}
 
 /** The catalogue of this source, signed by a key of this data folder. */
 const localCatalogue = async (folder: string) => {
@@ -36,15 +79,13 @@ const openLocate = async (folder: string, networks: string | null) =>
   (await import('./server/locate/locate.ts')).openLocate(folder, networks)
 
 const startServer = async (operators: readonly string[]) => {
-  const { keysOf, readConfig } = await import('./server/config.ts')
-  const config = readConfig()
+  const { keysOf } = await import('./server/config.ts')
+  const config = await recordConfig()
   const { key, catalogue } = await localCatalogue(keysOf(config))
-  const { buildPageIfStale, pageFolder } = await import('./server/page/build.ts')
-  await buildPageIfStale()
   const { runServer } = await import('./server/run.ts')
   const server = await runServer(config, {
-    ...{ catalogue, operators, events: await events() },
-    page: pageFolder,
+    ...{ catalogue, operators, events: await events(config.PEYK_DATA) },
+    page: await page(config.PEYK_DATA),
     version: manifest.version,
   })
   say(`Page and API on ${server.url}, metrics on ${server.metricsUrl}, data in ${config.PEYK_DATA}\n`)
@@ -101,7 +142,7 @@ const commands: Record<string, (args: readonly string[]) => Promise<number>> = {
   agent: async args => {
     const { agentCommand } = await import('./probes/agent/command.ts')
     const { measure } = await import('./probes/all.ts')
-    return await agentCommand(args, { measure, openLocate })
+    return await agentCommand(args, { measure, openLocate, pinnedKey: await pinnedKey() })
   },
   agents: async args => {
     const { keysOf, readConfig } = await import('./server/config.ts')
@@ -115,7 +156,8 @@ const commands: Record<string, (args: readonly string[]) => Promise<number>> = {
   import: async args => {
     const { readConfig } = await import('./server/config.ts')
     const { importCommand } = await import('./server/import.ts')
-    return await importCommand(args, readConfig(), await events())
+    const config = readConfig()
+    return await importCommand(args, config, await events(config.PEYK_DATA))
   },
   export: async ([what, ...args]) => {
     const { readConfig } = await import('./server/config.ts')
@@ -146,18 +188,23 @@ const commands: Record<string, (args: readonly string[]) => Promise<number>> = {
   },
 }
 
-const [name = '', ...args] = process.argv.slice(2)
-const command = commands[name]
-if (!command) {
-  say(usage)
-  process.exitCode = name === '' || name === '--help' || name === '-h' ? 0 : 2
-} else {
+const main = async ([name = '', ...args]: readonly string[]): Promise<number> => {
+  const command = commands[name]
+  if (!command) {
+    say(usage)
+    return name === '' || name === '--help' || name === '-h' ? 0 : 2
+  }
   try {
-    process.exitCode = await command(args)
+    return await command(args)
   } catch (error) {
     // A setting that is wrong, a folder in use: one line. Everything else is a bug, and its stack is wanted.
     const { message, stack, exitCode } = error as Error & { exitCode?: number }
     process.stderr.write(`${exitCode ? message : (stack ?? message)}\n`)
-    process.exitCode = exitCode ?? 1
+    return exitCode ?? 1
   }
 }
+
+// No await at the top: the single executable is a CommonJS bundle.
+void main(process.argv.slice(2)).then(code => {
+  process.exitCode = code
+})

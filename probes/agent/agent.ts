@@ -3,7 +3,7 @@ import { outcome } from '../../measurement/judge/outcome.ts'
 import manifest from '../../package.json' with { type: 'json' }
 import type { Measure } from '../probe.ts'
 import { openBudget } from './budget.ts'
-import { type Catalogue, openCatalogue } from './catalogue.ts'
+import { type Catalogue, newerProgram, openCatalogue } from './catalogue.ts'
 import { bootName, type Clock, systemClock } from './clock.ts'
 import { type AgentConfig, isLocal } from './config.ts'
 import { privateFolder } from './files.ts'
@@ -213,6 +213,8 @@ class Agent {
     const targets = apps.reduce((total, app) => total + app.targets.length, 0)
     const passed = catalogue.unknown ? `, ${catalogue.unknown} too new for this program` : ''
     log(`catalogue ${catalogue.version}: ${targets} targets of ${apps.length} apps${passed}`)
+    const newer = newerProgram(catalogue, manifest.version)
+    if (newer) log(`version ${newer.version} of Peyk is out, this is ${manifest.version}; nothing installs itself`)
     this.wake?.()
   }
 
@@ -370,6 +372,7 @@ class Agent {
     const catalogue = keeper.current()
     return {
       software: SOFTWARE,
+      newer: catalogue && newerProgram(catalogue, manifest.version),
       vantage: { ...this.vantage, known: whereabouts.known },
       line: this.line,
       rests: this.rests(),

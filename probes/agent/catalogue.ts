@@ -17,6 +17,21 @@ const Document = Type.Object({
       description: 'By country: risk classes and target ids not to be asked there.',
     }),
   ),
+  program: Type.Optional(
+    Type.Object(
+      {
+        version: Type.String({ pattern: '^\\d{1,5}\\.\\d{1,5}\\.\\d{1,5}$' }),
+        sha256: Type.Record(
+          Type.String({ pattern: '^[0-9A-Za-z.-]{1,80}$' }),
+          Type.String({ pattern: '^[0-9a-f]{64}$' }),
+        ),
+      },
+      {
+        description:
+          'Newest version of Peyk, and sums of its executables by file name. Agents tell of it and install nothing.',
+      },
+    ),
+  ),
 })
 export type Document = Omit<Static<typeof Document>, 'apps'> & { apps: readonly App[] }
 
@@ -28,6 +43,8 @@ export type Catalogue = {
   apps: readonly App[]
   forbidden: Readonly<Record<string, readonly string[]>>
   unknown: number
+  /** Newest version of Peyk that the release key knows of. */
+  program: Static<typeof Document>['program'] | null
 }
 
 const TYPE = 'peyk-catalogue'
@@ -54,7 +71,7 @@ const understood = (target: { id: string } & Partial<Target>): target is Target 
  */
 export const verifyCatalogue = async (bytes: string, key: PublicKey, loopback: boolean): Promise<Catalogue> => {
   const payload = await verify(bytes, { type: TYPE, signer: 'release', key, schema: Document })
-  const { version, issued, expires, apps, forbidden = {} } = payload as Static<typeof Document>
+  const { version, issued, expires, apps, forbidden = {}, program = null } = payload as Static<typeof Document>
   let unknown = 0
   const read = apps.map(app => {
     const targets = (app.targets as ({ id: string } & Partial<Target>)[]).filter(understood)
@@ -66,8 +83,19 @@ export const verifyCatalogue = async (bytes: string, key: PublicKey, loopback: b
     }
     return { ...app, targets } as App
   })
-  return { version, issued, expires, apps: read, forbidden, unknown }
+  return { version, issued, expires, apps: read, forbidden, unknown, program }
 }
+
+/** Whether one version is later than another; both are three numbers. */
+const isLater = (one: string, other: string): boolean => {
+  const [a, b] = [one, other].map(version => version.split('.').map(Number))
+  const differs = a!.findIndex((part, at) => part !== b![at])
+  return differs >= 0 && a![differs]! > b![differs]!
+}
+
+/** A version of Peyk later than this one, with the sums to hold a download against; null where there is none. */
+export const newerProgram = ({ program }: Catalogue, here: string): Catalogue['program'] =>
+  program && isLater(program.version, here) ? program : null
 
 /** The catalogue in use, and its file. */
 export const openCatalogue = (file: string, key: PublicKey, loopback: boolean): Promise<Keeper<Catalogue>> =>

@@ -2,6 +2,7 @@ import { dirname } from 'node:path'
 import { parseArgs } from 'node:util'
 import { apps, CATALOGUE_VERSION } from '../../measurement/catalogue.ts'
 import { catalogueFaults } from '../../measurement/faults.ts'
+import manifest from '../../package.json' with { type: 'json' }
 import { type Document, signCatalogue, verifyCatalogue } from './catalogue.ts'
 import { SettingsError } from './config.ts'
 import { privateFolder, readIfThere, writeDurably } from './files.ts'
@@ -42,17 +43,31 @@ export const localRelease = async (
 }
 
 const catalogueUsage = `peyk catalogue key --key FILE            print the public half of a release key; makes the file where there is none
-peyk catalogue sign --key FILE --out FILE [--days ${LIFETIME_DAYS}]
-                                          sign what measurement/apps holds; serve the file as /v1/catalogue
+peyk catalogue sign --key FILE --out FILE [--days ${LIFETIME_DAYS}] [--sums FILE]
+                                          sign what measurement/apps holds; serve the file as /v1/catalogue.
+                                          --sums: SHA256SUMS of this version's executables; agents tell that it is out
 Exit codes: 0 done, 2 wrong usage or a file that cannot be used.
 `
+
+/** This version, and the sums of its executables from the file that the build wrote. */
+const programOf = async (sums: string): Promise<NonNullable<Document['program']>> => {
+  const lines = (await readIfThere(sums))?.toString('utf8').trim().split('\n') ?? []
+  const read = lines.map(line => /^([0-9a-f]{64}) {2}(\S+)$/.exec(line))
+  if (!read.length || read.includes(null)) throw new Error(`${sums} holds no sums as sha256sum writes them.`)
+  return { version: manifest.version, sha256: Object.fromEntries(read.map(found => [found![2]!, found![1]!])) }
+}
 
 /** `peyk catalogue …`: offline work of whoever holds the release key. Gives the exit code. */
 export const catalogueCommand = async (args: readonly string[], say: (text: string) => void): Promise<number> => {
   try {
-    const options = { key: { type: 'string' }, out: { type: 'string' }, days: { type: 'string' } } as const
+    const file = { type: 'string' } as const
+    const options = { key: file, out: file, days: file, sums: file, help: { type: 'boolean', short: 'h' } } as const
     const { values, positionals } = parseArgs({ args: [...args], options, allowPositionals: true })
     const [what] = positionals
+    if (values.help) {
+      say(catalogueUsage)
+      return 0
+    }
     if (what === 'key' && values.key) {
       say(`${JSON.stringify(publicHalf(await ownKey(values.key)))}\n`)
       return 0
@@ -61,7 +76,8 @@ export const catalogueCommand = async (args: readonly string[], say: (text: stri
     if (what === 'sign' && values.key && values.out && days > 0 && days <= 3_650) {
       const key = await readPrivateKey(values.key)
       if (!key) throw new Error(`${values.key} does not exist: \`peyk catalogue key --key ${values.key}\` makes one.`)
-      await writeDurably(values.out, await signCatalogue(documentNow(Date.now() / 1000, days), key))
+      const program = values.sums ? { program: await programOf(values.sums) } : {}
+      await writeDurably(values.out, await signCatalogue({ ...documentNow(Date.now() / 1000, days), ...program }, key))
       say(`${values.out}: catalogue ${CATALOGUE_VERSION}, good for ${days} days\n`)
       return 0
     }

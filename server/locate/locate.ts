@@ -2,6 +2,7 @@ import { existsSync, readFileSync, renameSync, statSync, writeFileSync } from 'n
 import { open as openFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
+import { getRawAsset, isSea } from 'node:sea'
 import ipaddr from 'ipaddr.js'
 import { open as openMmdb, Reader, type Response } from 'maxmind'
 import { parseAddress } from './address.ts'
@@ -38,17 +39,12 @@ class DatabaseError extends Error {
   readonly exitCode = 2
 }
 
-/**
- * `database` is PEYK_ASN_DB; what is compiled from it is kept in `folder`. `carried` is the country database where a
- * program carries it in itself.
- */
-export const openLocate = async (
-  folder: string,
-  database: string | null,
-  carried: Buffer | null = null,
-): Promise<Locate> => {
-  const countries = carried ? new Reader<CountryRow>(carried) : await openMmdb<CountryRow>(installed())
-  const source = database === null ? null : await openNetworks(folder, database)
+/** `database` is PEYK_ASN_DB; what is compiled from it is kept in `folder`. Single executables carry databases in themselves. */
+export const openLocate = async (folder: string, database: string | null): Promise<Locate> => {
+  const countries = isSea()
+    ? new Reader<CountryRow>(carried('countries.mmdb'))
+    : await openMmdb<CountryRow>(installed())
+  const source = database !== null ? await openNetworks(folder, database) : isSea() ? carriedNetworks() : null
   return {
     country: address => ask(countries, address)?.country_code ?? 'ZZ',
     asn: address => source?.asn(address) ?? 0,
@@ -59,6 +55,14 @@ export const openLocate = async (
       licence: '@ip-location-db/geo-whois-asn-country, CC0 1.0',
     },
   }
+}
+
+/** What package/build.ts put into the executable, where it lies. */
+const carried = (name: string): Buffer => Buffer.from(getRawAsset(name))
+
+const carriedNetworks = (): AsnSource | null => {
+  const networks = decode(carried('networks.bin'))
+  return networks && fromTable(networks)
 }
 
 const installed = (): string => {

@@ -79,8 +79,8 @@ export const encode = ({ v4, v6, names, date, licence }: Networks, source: strin
   ])
 }
 
-/** Read what `encode` wrote for the same source; null where it was written for another, or by another program. */
-export const decode = (file: Buffer, source: string): Networks | null => {
+/** Read what `encode` wrote, for this source where one is given; null where it was written for another, or by another program. */
+export const decode = (file: Buffer, source?: string): Networks | null => {
   if (file.subarray(0, MAGIC.length).toString() !== MAGIC) return null
   const end = file.indexOf('\n', MAGIC.length)
   const head = JSON.parse(file.subarray(MAGIC.length, end).toString()) as {
@@ -91,7 +91,8 @@ export const decode = (file: Buffer, source: string): Networks | null => {
     v6: number
     names: [number, string][]
   }
-  if (head.source !== source || file.length !== end + 1 + head.v6 * 12 + head.v4 * 8) return null
+  if ((source !== undefined && head.source !== source) || file.length !== end + 1 + head.v6 * 12 + head.v4 * 8)
+    return null
   // A copy of its own, so that the arrays are aligned whatever pool the buffer came from.
   const { buffer } = new Uint8Array(file.subarray(end + 1))
   const v6 = {

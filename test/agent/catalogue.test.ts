@@ -1,10 +1,17 @@
-import { stat, writeFile } from 'node:fs/promises'
+import { readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { CompactSign } from 'jose'
 import { expect, test } from 'vitest'
 import { apps } from '../../measurement/catalogue.ts'
 import type { Target } from '../../measurement/target.ts'
-import { type Document, openCatalogue, signCatalogue, verifyCatalogue } from '../../probes/agent/catalogue.ts'
+import manifest from '../../package.json' with { type: 'json' }
+import {
+  type Document,
+  newerProgram,
+  openCatalogue,
+  signCatalogue,
+  verifyCatalogue,
+} from '../../probes/agent/catalogue.ts'
 import { keyObject, makeKey, publicHalf } from '../../probes/agent/identity.ts'
 import { catalogueCommand, localRelease } from '../../probes/agent/release.ts'
 import { appOf, folder, tcpTarget } from './samples.ts'
@@ -28,7 +35,15 @@ const withTarget = (target: object): Document =>
 
 test('what measurement/ holds, signed, is read back whole', async () => {
   const read = await verifyCatalogue(await signCatalogue(documentOf({ apps }), key), release, false)
-  expect(read).toEqual({ version: 5, issued: NOW, expires: NOW + 1_000, apps, forbidden: {}, unknown: 0 })
+  expect(read).toEqual({
+    version: 5,
+    issued: NOW,
+    expires: NOW + 1_000,
+    apps,
+    forbidden: {},
+    unknown: 0,
+    program: null,
+  })
 })
 
 const resolver = (address: string) => ({
@@ -115,6 +130,29 @@ test('the last good one is kept; older, expired and foreign ones are not taken',
   expect((await openCatalogue(file, publicHalf(makeKey()), false)).current()).toBeNull()
   await writeFile(file, 'damaged')
   expect((await openCatalogue(file, release, false)).current()).toBeNull()
+})
+
+test('a signed catalogue tells of a newer version of Peyk, with sums to hold a download against', async () => {
+  const at = await folder()
+  const [file, out, sums] = [join(at, 'release.key'), join(at, 'catalogue'), join(at, 'SHA256SUMS')]
+  const sha256 = { 'peyk-0.1.0-linux-x64': 'a'.repeat(64), 'peyk-0.1.0-win-x64.exe': 'b'.repeat(64) }
+  await writeFile(
+    sums,
+    Object.entries(sha256)
+      .map(([name, sum]) => `${sum}  ${name}\n`)
+      .join(''),
+  )
+  const said: string[] = []
+  const say = (text: string) => said.push(text)
+  expect(await catalogueCommand(['key', '--key', file], say)).toBe(0)
+  expect(await catalogueCommand(['sign', '--key', file, '--out', out, '--sums', sums], say)).toBe(0)
+  const signed = await verifyCatalogue(await readFile(out, 'latin1'), JSON.parse(said[0]!), false)
+  expect(signed.program).toEqual({ version: manifest.version, sha256 })
+  expect(newerProgram(signed, manifest.version)).toBeNull()
+  expect(newerProgram(signed, '0.0.0')).toEqual(signed.program)
+  expect(newerProgram(signed, '999.0.0')).toBeNull()
+  await writeFile(sums, 'no sums\n')
+  expect(await catalogueCommand(['sign', '--key', file, '--out', out, '--sums', sums], say)).toBe(2)
 })
 
 test('from source, the key is made once and the catalogue signed when it must be', async () => {
