@@ -187,7 +187,17 @@ describe.skipIf(!has(KENYA))(`Kenya 2023 (${KENYA} of PEYK_FIXTURES)`, () => {
       await server.close()
       const text = spawnSync(
         process.execPath,
-        ['peyk.ts', 'export', 'openmetrics', '2023-11-09T12:00:00Z', '2023-11-10', '--country', 'KE', '--app', 'telegram'],
+        [
+          'peyk.ts',
+          'export',
+          'openmetrics',
+          '2023-11-09T12:00:00Z',
+          '2023-11-10',
+          '--country',
+          'KE',
+          '--app',
+          'telegram',
+        ],
         { env: { ...process.env, PEYK_DATA: data }, encoding: 'utf8', maxBuffer: 64 << 20 },
       )
       expect(text.stderr + text.status).toMatch(/0$/)
