@@ -40,7 +40,7 @@ afterAll(() => rmSync(work, { recursive: true, force: true }))
 const run = (settings: Record<string, string>, ...args: string[]) => {
   const folder = mkdtempSync(join(work, 'empty-'))
   linkSync(program, join(folder, 'peyk'))
-  const child = spawn('./peyk', args, { cwd: folder, env: settings, stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(join(folder, 'peyk'), args, { cwd: folder, env: settings, stdio: ['ignore', 'pipe', 'pipe'] })
   onTestFinished(() => void child.kill('SIGKILL'))
   const code = new Promise<number | null>(done => child.on('exit', done))
   return { child, code, folder, out: text(child.stdout), err: text(child.stderr) }
