@@ -73,7 +73,7 @@ const attributions: Record<Source['origin'], Omit<Source, 'origin'>> = {
 }
 
 /** Whose data stands behind rows, simulated first since it must not be missed. */
-const sourcesOf = (rows: readonly { origins: readonly Source['origin'][] }[]): Source[] => {
+export const sourcesOf = (rows: readonly { origins: readonly Source['origin'][] }[]): Source[] => {
   const origins = new Set(rows.flatMap(({ origins }) => origins))
   return (['simulated', 'agent', 'ooni'] as const)
     .filter(origin => origins.has(origin))

@@ -13,6 +13,7 @@ import { presentOf } from './present.ts'
 import { type Touched, touch } from './rollup.ts'
 import { answerRoutes } from './routes/answers.ts'
 import type { SignedCatalogue } from './routes/catalogue.ts'
+import { evidenceRoutes } from './routes/evidence.ts'
 import { importRoutes } from './routes/imports.ts'
 import { type Server, type ServerParts, startServer } from './server.ts'
 import { openEmbedded } from './store/chdb.ts'
@@ -107,6 +108,7 @@ export const runServer = async (config: Config, parts: RunParts): Promise<Server
         const networkName = (asn: number) => locate.networkName(asn)
         if (roles.has('web')) {
           answerRoutes(app, { store, events: parts.events, networkName, now })
+          evidenceRoutes(app, { store, events: parts.events, networkName, now })
           if (parts.page) await pageRoutes(app, parts.page)
         }
         if (roles.has('collector')) {

@@ -1,5 +1,6 @@
 import { type TSchema, Type } from 'typebox'
 import { Degradation, Place, Point, Reachability, Series, Source } from '../measurement/answers.ts'
+import { EffectMeasure, EventEffect } from '../measurement/effect.ts'
 import { FailureName } from '../measurement/failure.ts'
 import { Added, Measurement } from '../measurement/measurement.ts'
 import { type Metric, metrics, SERIES_BUDGET } from '../measurement/metrics.ts'
@@ -87,7 +88,7 @@ const meaningOf = (of: Shape): string => of.description ?? bare(of).description 
 
 /** Objects told of on their own, so that they are not spelt out inside others. */
 const apart = new Map<unknown, string>(
-  Object.entries({ Step, Batch, Point, Place, Recurrence, Source }).map(([name, of]) => [of, name]),
+  Object.entries({ Step, Batch, Point, Place, Recurrence, EffectMeasure, Source }).map(([name, of]) => [of, name]),
 )
 
 /** A row per field; fields of objects inside follow, with their path. */
@@ -190,6 +191,16 @@ const sections: readonly Section[] = [
   { title: 'Reachability', schema: Reachability, text: 'Answer of `GET /v1/reachability`.' },
   { title: 'Degradation', schema: Degradation, text: 'A finding: `GET /v1/degradations`, `GET /v1/degradations/:id`.' },
   { title: 'Recurrence', schema: Recurrence, text: 'A weekly window of a degradation, in local time.' },
+  {
+    title: 'EventEffect',
+    schema: EventEffect,
+    text: 'Answer of `GET /v1/events/:id/effect`: what followed a policy event. `first` is its first day, `whole` the event itself, four weeks at most. How it is reckoned stands in [method.md](method.md#11-effect-of-an-event-servereffectsts-serveranalysis).',
+  },
+  {
+    title: 'EffectMeasure',
+    schema: EffectMeasure,
+    text: 'One measure over one span of an effect.',
+  },
   { title: 'Source', schema: Source, text: 'Whose data stands behind an answer, and under which licence.' },
 ]
 

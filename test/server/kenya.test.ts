@@ -7,8 +7,10 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { boards } from '../../dashboards/boards/boards.ts'
 import type { Panel } from '../../dashboards/panel.ts'
 import { settingsFrom } from '../../dashboards/render.ts'
+import type { PolicyEvent } from '../../events/event.ts'
 import { loadEvents } from '../../events/load.ts'
 import type { Degradation, Degradations, Point, Reachability, Series } from '../../measurement/answers.ts'
+import type { EventEffect } from '../../measurement/effect.ts'
 import { verdicts } from '../../measurement/verdict.ts'
 import { readConfig } from '../../server/config.ts'
 import { importCommand } from '../../server/import.ts'
@@ -22,6 +24,32 @@ import { prometheusPath, promtoolPath, run, startPrometheus } from '../servers/p
 
 const data = mkdtempSync(join(tmpdir(), 'peyk-kenya-'))
 const config = readConfig({ PEYK_DATA: data, PEYK_PORT: '0', PEYK_METRICS_PORT: '0', PEYK_LOG: 'silent' })
+
+/** Events that did nothing, or of which nothing can be said. */
+const exams = loadEvents().find(({ id }) => id === 'ke-2023-11-08-telegram-exam-block')!
+const instead = (id: string, change: Partial<PolicyEvent>): PolicyEvent => ({
+  ...exams,
+  id,
+  // So that it stands beside nothing.
+  confidence: 'rumor',
+  ...change,
+})
+const days = (start: string, end: string) => ({ when: { start, end, tz: 'Africa/Nairobi' } })
+const madeUp: readonly PolicyEvent[] = [
+  instead('test-quiet-days', days('2023-10-28', '2023-10-31')),
+  instead('test-other-networks', { where: { ...exams.where, asns: [30844, 329014] } }),
+  instead('test-whole-country', { where: { ...exams.where, asns: [] } }),
+  instead('test-whatsapp', { apps: ['whatsapp'] }),
+  instead('test-no-apps', { apps: [] }),
+  instead('test-unknown-app', { apps: ['rubika'], features: ['proxy'] }),
+  instead('test-year-only', { when: { start: '2023', endState: 'unknown' } }),
+  instead('test-month-only', { when: { start: '2023-11' } }),
+  instead('test-end-unknown', { when: { start: '2023-11-08', end: null, endState: 'unknown', tz: 'Africa/Nairobi' } }),
+  instead('test-still-open', { when: { start: '2023-11-08', endState: 'open' } }),
+  instead('test-to-the-minute', { when: { start: '2023-11-13T11:00Z', end: '2023-11-13T12:00Z' } }),
+  instead('test-future', { when: { start: '2999-01-01' } }),
+  instead('test-before-data', { when: { start: '2023-10-15' } }),
+]
 
 describe.skipIf(!has(KENYA))(`Kenya 2023 (${KENYA} of PEYK_FIXTURES)`, () => {
   let server: Server
@@ -48,7 +76,7 @@ describe.skipIf(!has(KENYA))(`Kenya 2023 (${KENYA} of PEYK_FIXTURES)`, () => {
     expect(await importCommand(['ooni', fixture(KENYA)], config, loadEvents())).toBe(0)
     expect(await importCommand(['ooni', fixture(KENYA)], config, loadEvents())).toBe(0)
     server = await runServer(config, {
-      events: loadEvents(),
+      events: [...loadEvents(), ...madeUp],
       catalogue: () => ({ bytes: new Uint8Array(), version: 1 }),
       version: 'test',
     })

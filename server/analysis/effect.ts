@@ -1,0 +1,241 @@
+import type { PolicyEvent } from '../../events/event.ts'
+import {
+  type EffectAnswer,
+  type EffectMatch,
+  type EffectMeasure,
+  type EffectMeasureName,
+  type EventEffect,
+  effectAnswers,
+  effectMeasures,
+} from '../../measurement/effect.ts'
+import { anything, type Change, changeOf, enough, type Unit, type Window } from './change.ts'
+import { type Estimate, estimate, placeboP, placebos } from './difference.ts'
+import type { Plan } from './effect-plan.ts'
+
+/** From the series around an event to what can be said of it, all but the level that p has to reach (`decided`). */
+
+/** Fewer quiet onsets cannot tell one in two hundred (reference detection.md §5.5.4). */
+export const LEAST_PLACEBOS = 199
+
+/** Public series of one network, by measure. `group` is against the event: its own apps there, other apps there, its apps elsewhere. */
+export type Series = {
+  group: 'own' | 'apps' | 'countries'
+  app: string
+  country: string
+  asn: number
+  measures: Record<EffectMeasureName, Unit>
+}
+
+type Expected = EffectMeasure['expected']
+
+const signs: Readonly<Record<string, Expected>> = {
+  lost: 'down',
+  degraded: 'down',
+  down: 'down',
+  restored: 'up',
+  up: 'up',
+  none: 'none',
+}
+
+/** What the event lets expect of each measure; of one that says nothing, reachability is looked at. */
+export const expectedOf = ({ expect = {} }: PolicyEvent): Map<EffectMeasureName, Expected> => {
+  const said = effectMeasures.flatMap((measure): [EffectMeasureName, Expected][] => {
+    const word = expect[measure]
+    return word === undefined ? [] : [[measure, signs[word] ?? null]]
+  })
+  return new Map(said.length > 0 ? said : [['reachability', null]])
+}
+
+type Sides = { treated: Series[]; controls: Series[]; kind: NonNullable<EventEffect['control']>['kind'] | null }
+
+const placeOf = ({ country, asn }: Series): string => `${country} ${asn}`
+
+/** Networks, and of a country without public ones the country itself. */
+const finest = (series: readonly Series[]): Series[] => {
+  const divided = new Set(series.filter(({ asn }) => asn !== 0).map(({ app, country }) => `${app} ${country}`))
+  return series.filter(({ app, country, asn }) => asn !== 0 || !divided.has(`${app} ${country}`))
+}
+
+/**
+ * Who is compared with whom: networks that the event names, else all of its countries; against other apps on the same
+ * networks, else its apps in other countries, else networks it does not name. The first of these with enough in it: the
+ * later ones share less with the treated, or may be hit themselves.
+ */
+export const sidesOf = (plan: Plan, series: readonly Series[]): Sides => {
+  const own = finest(series.filter(({ group }) => group === 'own'))
+  const named = own.filter(({ asn }) => plan.asns.includes(asn))
+  const treated = named.length > 0 ? named : own
+  const places = new Set(treated.map(placeOf))
+  const calm = ({ app, country }: Series) => !plan.disturbed(app, country)
+  const candidates = {
+    apps: series.filter(of => of.group === 'apps' && places.has(placeOf(of)) && calm(of)),
+    countries: finest(series.filter(({ group }) => group === 'countries')).filter(calm),
+    networks: own.filter(of => of.asn !== 0 && !treated.includes(of)),
+  }
+  for (const kind of ['apps', 'countries', 'networks'] as const) {
+    const units = candidates[kind].map(({ measures }) => measures.reachability)
+    if (enough(units, plan.first)) return { treated, controls: candidates[kind], kind }
+  }
+  return { treated, controls: [], kind: null }
+}
+
+const round = (value: number): number => Number(value.toPrecision(4))
+
+/** What is told of levels and changes, in the measure's own words: shares, seconds, quotients. */
+const told = (measure: EffectMeasureName, own: Change | null, other: Change | null, found: Estimate | null) => {
+  const level = (value: number | undefined) => {
+    if (value === undefined || measure === 'throughput') return null
+    return round(measure === 'reachability' ? value : Math.exp(value))
+  }
+  const change = (value: number | undefined) => {
+    if (value === undefined) return null
+    return measure === 'reachability' ? round(Math.max(-1, Math.min(1, value))) : round(Math.exp(value))
+  }
+  return {
+    ...{ before: level(own?.before.mean), after: level(own?.after.mean) },
+    ...{ controlBefore: level(other?.before.mean), controlAfter: level(other?.after.mean) },
+    ...{ change: change(found?.change), low: change(found?.low), high: change(found?.high) },
+    ...{ hoursBefore: round(own?.hours.before ?? 0), hoursAfter: round(own?.hours.after ?? 0) },
+    ...{ quietDays: found?.quietDays ?? 0, parallel: found?.parallel ?? null },
+  }
+}
+
+const matchOf = (answer: EffectAnswer, expected: Expected, change: number): EffectMatch | null => {
+  if (expected === null) return null
+  if (answer === 'no_visible_effect') return expected === 'none' ? 'agrees' : 'not_seen'
+  if (answer !== 'effect' && answer !== 'untested') return null
+  if (expected === 'none') return 'unexpected'
+  return change > 0 === (expected === 'up') ? 'agrees' : 'opposite'
+}
+
+/** One measure over one window; null where nothing was measured and nothing expected. */
+const measured = (plan: Plan, sides: Sides, window: Window, measure: EffectMeasureName): EffectMeasure | null => {
+  const expectations = expectedOf(plan.event)
+  const expected = expectations.get(measure) ?? null
+  const own = sides.treated.map(({ measures }) => measures[measure])
+  const other = sides.controls.map(({ measures }) => measures[measure])
+  const scale = measure === 'reachability' ? 'share' : 'log'
+  const change = changeOf(own, window, scale)
+  if (change === null && !expectations.has(measure)) return null
+  const answered = (
+    answer: EffectAnswer,
+    reason: EffectMeasure['reason'],
+    found: Estimate | null = null,
+    test: Pick<EffectMeasure, 'placebos' | 'p'> = { placebos: 0, p: null },
+  ): EffectMeasure => {
+    const match = matchOf(answer, expected, found?.change ?? 0)
+    return {
+      measure,
+      answer,
+      reason,
+      ...told(measure, change, found?.control ?? null, found),
+      expected,
+      match,
+      ...test,
+    }
+  }
+  if (!anything(own, window)) return answered('no_data', 'nothing_there')
+  if (!enough(own, window)) return answered('not_enough', 'too_few')
+  if (other.length === 0) return answered('not_enough', 'no_control')
+  const found = estimate(own, other, window, scale, `${plan.event.id} ${measure}`)
+  if (found === null) return answered('not_enough', 'no_control')
+  const quiet = expectations.has(measure) ? placebos(own, other, plan.quiet, window, scale) : []
+  const test = {
+    placebos: quiet.length,
+    p: quiet.length >= LEAST_PLACEBOS ? placeboP(found.change, quiet) : null,
+  }
+  if (found.low <= 0 && found.high >= 0) return answered('no_visible_effect', null, found, test)
+  if (!isOwn(found)) return answered('no_visible_effect', 'controls_moved', found, test)
+  return answered('untested', 'too_early', found, test)
+}
+
+/** At least half of the difference is the event's own apps and networks moving, not what they are compared with. */
+const isOwn = ({ change, treated }: Estimate): boolean =>
+  Math.sign(treated.change) === Math.sign(change) && Math.abs(treated.change) >= Math.abs(change) / 2
+
+const reachOf = (
+  { measures: { reachability } }: Series,
+  window: Window,
+): [before: number | null, after: number | null] => {
+  const change = changeOf([reachability], window, 'share')
+  return change === null ? [null, null] : [round(change.before.mean), round(change.after.mean)]
+}
+
+/** An effect without its test's level, its sentence and its names. */
+export type Draft = Omit<EventEffect, 'sentence' | 'sources'>
+
+const MOST_TOLD = 20
+
+export const draftOf = (plan: Plan, series: readonly Series[]): Draft => {
+  const sides = sidesOf(plan, series)
+  const iso = (at: number) => new Date(at * 1000).toISOString().replace('.000Z', 'Z')
+  const spanOf = (window: Window) => ({
+    from: iso(plan.onset),
+    to: iso(plan.onset + window.length * plan.cell),
+    measures: effectMeasures.flatMap(measure => measured(plan, sides, window, measure) ?? []),
+  })
+  const first = spanOf(plan.first)
+  const whole = plan.whole && spanOf(plan.whole)
+  const networks = sides.treated.slice(0, MOST_TOLD).map(of => {
+    const { app, country, asn } = of
+    const [before, early] = reachOf(of, plan.first)
+    const late = plan.whole ? reachOf(of, plan.whole) : null
+    return {
+      ...{ app, country, ...(asn === 0 ? {} : { asn }) },
+      ...{ before: before ?? late?.[0] ?? null, first: early, whole: late?.[1] ?? null },
+    }
+  })
+  const draft: Draft = {
+    ...{ event: plan.event.id, answer: 'no_data', reason: null },
+    ...{ apps: plan.apps, features: plan.features, countries: plan.countries, first, whole, networks },
+    control: sides.kind && { kind: sides.kind, series: sides.controls.length },
+    test: testOf(plan.event, first.measures, whole?.measures ?? []),
+    ...{ chance: round(plan.chance), others: plan.others, words: null },
+  }
+  return { ...draft, ...bestOf(draft) }
+}
+
+const asked = (event: PolicyEvent, measures: readonly EffectMeasure[]) =>
+  measures.filter(({ measure }) => expectedOf(event).has(measure))
+
+/** One p for the event: the smallest of the measures it lets expect, over both spans, times their number (Bonferroni). */
+const testOf = (event: PolicyEvent, ...spans: EffectMeasure[][]): Draft['test'] => {
+  const all = asked(event, spans.flat()).filter(({ answer }) => answer !== 'no_data' && answer !== 'not_enough')
+  if (all.length === 0) return null
+  const ps = all.flatMap(({ p }) => p ?? [])
+  return {
+    placebos: Math.min(...all.map(of => of.placebos)),
+    needed: LEAST_PLACEBOS,
+    p: ps.length === 0 ? null : round(Math.min(1, ps.length * Math.min(...ps))),
+    ...{ level: null, place: null },
+  }
+}
+
+/** The best answer of the measures that were expected, over both spans. */
+const bestOf = ({ first, whole, test }: Draft): Pick<Draft, 'answer' | 'reason'> => {
+  const all = [...(first?.measures ?? []), ...(whole?.measures ?? [])]
+  const wanted = all.filter(({ expected }) => expected !== null)
+  const among = wanted.length > 0 ? wanted : all.filter(({ measure }) => measure === 'reachability')
+  for (const answer of effectAnswers) {
+    const found = among.find(of => of.answer === answer)
+    if (found) return { answer, reason: found.reason }
+  }
+  return { answer: 'no_data', reason: test === null ? 'nothing_there' : null }
+}
+
+/** The draft in the light of its place in the stream: changes that pass the level are effects, others are chance. */
+export const decided = (draft: Draft, level: number, found: boolean, place: number): Draft => {
+  const { first, whole, test } = draft
+  if (!test || test.p === null) return draft
+  const looks = [first, whole].flatMap(span => span?.measures ?? []).filter(({ p }) => p !== null).length
+  const judged = (of: EffectMeasure): EffectMeasure => {
+    if (of.answer !== 'untested' || of.p === null) return of
+    if (found && looks * of.p <= level) return { ...of, answer: 'effect', reason: null }
+    const match = of.expected === null ? null : of.expected === 'none' ? 'agrees' : 'not_seen'
+    return { ...of, answer: 'no_visible_effect', reason: 'not_above_chance', match }
+  }
+  const spanOf = <Span extends Draft['first']>(span: Span): Span =>
+    span && { ...span, measures: span.measures.map(judged) }
+  const result = { ...draft, first: spanOf(first), whole: spanOf(whole), test: { ...test, level: round(level), place } }
+  return { ...result, ...bestOf(result) }
+}
