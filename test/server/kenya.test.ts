@@ -208,6 +208,67 @@ describe.skipIf(!has(KENYA))(`Kenya 2023 (${KENYA} of PEYK_FIXTURES)`, () => {
   })
 
   // The last: it takes the store from the server.
+  const effect = (id: string) => get<EventEffect>(`/v1/events/${id}/effect`)
+
+  test('reachability fell when the exams began, against the networks the event does not name', async () => {
+    const found = await effect(exams.id)
+    expect(found).toMatchObject({
+      answer: 'untested',
+      reason: 'too_early',
+      control: { kind: 'networks' },
+      words: 'follows',
+      others: [],
+      sources: [expect.objectContaining({ origin: 'ooni' })],
+    })
+    const [whole] = found.whole!.measures
+    expect(whole).toMatchObject({ measure: 'reachability', expected: 'down', match: 'agrees', parallel: true, p: null })
+    // Two of three hours lie outside of exams; AS12455 was cut off throughout.
+    expect(whole!.change).toBeLessThan(-0.4)
+    expect(whole!.high).toBeLessThan(-0.3)
+    expect(whole!.controlAfter).toBeGreaterThan(0.98)
+    expect(found.networks.find(({ asn }) => asn === 12455)?.whole).toBeLessThan(0.1)
+    expect(found.sentence.en).toMatch(
+      /^Within 17 days reachability of Telegram in Kenya went from 100% to 54%: −4\d points/,
+    )
+    expect(found.sentence.en).toMatch(/follows the event; it is too early to test it against chance \(\d+ of 199/)
+    expect(found.sentence.fa).toContain('پس از رویداد')
+    expect(`${found.sentence.en}${found.sentence.fa}`).not.toMatch(/because|caused|به دلیل|باعث/)
+  })
+
+  test('quiet days, and networks nobody touched, show nothing', async () => {
+    expect(await effect('test-quiet-days')).toMatchObject({ answer: 'no_visible_effect', reason: null, words: null })
+    // Compared with the networks that were hit these did well, which is not theirs.
+    const { answer, whole, sentence } = await effect('test-other-networks')
+    expect([answer, whole?.measures[0]?.reason]).toEqual(['no_visible_effect', 'controls_moved'])
+    expect(sentence.en).toContain('it is these that changed')
+  })
+
+  test.each([
+    ['test-whole-country', 'not_enough', 'no_control'],
+    ['test-whatsapp', 'no_data', 'nothing_there'],
+    ['test-no-apps', 'no_data', 'no_apps'],
+    ['test-unknown-app', 'no_data', 'not_measured'],
+    ['test-year-only', 'not_enough', 'start_vague'],
+    ['test-month-only', 'not_enough', 'start_vague'],
+    ['test-end-unknown', 'no_visible_effect', null],
+    ['test-still-open', 'untested', 'too_early'],
+    ['test-to-the-minute', 'not_enough', expect.stringMatching(/^(too_few|no_control)$/)],
+    ['test-future', 'no_data', 'future'],
+    ['test-before-data', 'not_enough', 'too_few'],
+  ])('%s is answered: %s, %s', async (id, answer, reason) => {
+    const found = await effect(id)
+    expect(found).toMatchObject({ event: id, answer, reason })
+    expect(found.sentence.en).toMatch(/^[A-Z].*\.$/)
+    expect(JSON.stringify(found)).not.toMatch(/NaN|Infinity|undefined/)
+  })
+
+  test('every event of the country is answered, and no other', async () => {
+    for (const { id } of loadEvents().filter(({ where }) => where.countries.includes('KE'))) {
+      expect(['untested', 'no_data']).toContain((await effect(id)).answer)
+    }
+    expect((await fetch(new URL('/v1/events/no-such-event/effect', server.url))).status).toBe(404)
+  })
+
   test.skipIf(promtoolPath === null || prometheusPath === null)(
     'through Prometheus the board shows it at its own time (skipped where prometheus is not installed)',
     async () => {
