@@ -43,6 +43,7 @@ test('every route and the right it needs: whoever adds one says here who may ask
     'anyone GET /v1/degradations',
     'anyone GET /v1/degradations/:id',
     'anyone GET /v1/events',
+    'anyone GET /v1/events/:id/effect',
     'anyone GET /v1/ledger',
     'anyone GET /v1/measurements',
     'anyone GET /v1/nonce',
