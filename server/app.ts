@@ -1,4 +1,5 @@
 import compress from '@fastify/compress'
+import etag from '@fastify/etag'
 import helmet from '@fastify/helmet'
 import rateLimit from '@fastify/rate-limit'
 import swagger from '@fastify/swagger'
@@ -133,6 +134,8 @@ export const buildServer = async (parts: AppParts) => {
     errorResponseBuilder: (_, { ttl }) =>
       new Problem('too-many', 'Wait before asking again.', { retryAfter: Math.ceil(ttl / 1000) }),
   })
+  // Before compression, so that an answer has one tag however it is packed.
+  await app.register(etag, { weak: true })
   await app.register(compress, { globalDecompression: false })
   await app.register(swagger, {
     openapi: {

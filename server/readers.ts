@@ -20,6 +20,8 @@ export const guardReaders = ({ PEYK_HOST, PEYK_ORIGINS, PEYK_PROXIES }: Config) 
     }
     const { origin } = request.headers
     if (request.method !== 'GET' || origin === undefined) return
+    if (PEYK_ORIGINS.length)
+      void reply.header('access-control-expose-headers', 'content-disposition, etag, link, x-licence')
     if (PEYK_ORIGINS.includes('*')) void reply.header('access-control-allow-origin', '*')
     else if (PEYK_ORIGINS.includes(origin)) {
       void reply.header('access-control-allow-origin', origin).header('vary', 'origin')

@@ -246,8 +246,12 @@ Licences: rows of agents CC BY 4.0, rows of OONI CC BY-NC-SA 4.0, simulated rows
 ${sections.map(section).join('\n')}
 ## Public rows
 
-Columns of \`GET /v1/measurements\` (jsonl, csv), one row a measurement. Quarantined agents are left out. Rows are ordered by
+Columns of \`GET /v1/measurements\` (jsonl, csv, parquet), one row a measurement. Quarantined agents are left out. Rows are ordered by
 window and then by what they say, never by when or from whom they came.
+
+\`limit\` gives a page of about so many rows, always of whole windows; the header \`Link\` names the next one (\`rel="next"\`). Pages join
+without gaps and doubles; a row that comes late into a window already read is in none of them. A Parquet file holds 31 days at
+most. The header \`X-Licence\` names the licences of what is in a file, the column \`licence\` that of each row.
 
 ${table(
   ['column', 'meaning'],

@@ -1,65 +1,27 @@
-import { Readable } from 'node:stream'
 import { Type } from 'typebox'
 import { PolicyEvent } from '../../events/event.ts'
 import { select } from '../../events/select.ts'
 import { Degradation, Degradations, Reachability, Series } from '../../measurement/answers.ts'
-import { findApp } from '../../measurement/catalogue.ts'
 import { Feature } from '../../measurement/target.ts'
 import { levelOf, steps } from '../../measurement/windows.ts'
 import { degradationsAnswer, onlyPublic, reachabilityAnswer, seriesAnswer } from '../answers.ts'
 import type { App } from '../app.ts'
 import { revisionsOf } from '../findings.ts'
-import { measurementsQuery } from '../measurements.ts'
 import { Problem } from '../problem.ts'
 import type { Store } from '../store/store.ts'
-
-const Slug = Type.String({ pattern: '^[a-z0-9][a-z0-9-]{0,31}$' })
-const Country = Type.String({ pattern: '^[A-Z]{2}$', description: 'ISO 3166 alpha-2.' })
-const Asn = Type.Integer({ minimum: 1, maximum: 2 ** 32 - 1 })
-const Time = Type.String({
-  pattern: '^\\d{4}-\\d\\d-\\d\\d(T\\d\\d:\\d\\d(:\\d\\d(\\.\\d{1,3})?)?Z)?$',
-  description: 'UTC: 2023-11-08 or 2023-11-08T05:00:00Z.',
-})
-const strict = { additionalProperties: false }
-const optional = { app: Type.Optional(Slug), country: Type.Optional(Country), feature: Type.Optional(Feature) }
-const range = { from: Type.Optional(Time), to: Type.Optional(Time) }
+import { measurementRoutes } from './measurements.ts'
+import { Asn, anyone, Country, knownApp, optional, range, rangeOf, Slug, secondsOf, strict, Time } from './query.ts'
 
 /** The finest step is used until a line would have more points than this. */
 const MOST_POINTS = 2_000
 const DEFAULT_RANGE_SECONDS = 7 * 86_400
-const EARLIEST = 946_684_800
-const LATEST = 4_102_444_800
 
-/** Unix seconds of a time in a query. */
-const secondsOf = (field: string, text: string | undefined): number | undefined => {
-  if (text === undefined) return undefined
-  const at = Date.parse(text.length === 10 ? `${text}T00:00:00Z` : text) / 1000
-  if (Number.isNaN(at) || at < EARLIEST || at > LATEST) {
-    throw new Problem('bad-request', 'must be a time that exists, between 2000 and 2100', {
-      field: `querystring/${field}`,
-    })
-  }
-  return at
-}
-
-const rangeOf = (query: { from?: string; to?: string }): { from: number | undefined; to: number | undefined } => {
-  const from = secondsOf('from', query.from)
-  const to = secondsOf('to', query.to)
-  if (from !== undefined && to !== undefined && from >= to) {
-    throw new Problem('bad-request', 'must lie after from', { field: 'querystring/to' })
-  }
-  return { from, to }
-}
-
-const knownApp = (app: string | undefined): void => {
-  if (app !== undefined && !findApp(app)) {
-    throw new Problem('bad-request', 'is no app of the catalogue', { field: 'querystring/app' })
-  }
-}
+/** Spans of a level that touch [from, to). */
+const pointsOf = (from: number, to: number, level: number): number => Math.ceil(to / level) - Math.floor(from / level)
 
 const levelFor = (from: number, to: number, step: string | undefined) => {
   const names = step ? [step] : steps
-  const fitting = names.find(name => (to - from) / levelOf(name)! <= MOST_POINTS)
+  const fitting = names.find(name => pointsOf(from, to, levelOf(name)!) <= MOST_POINTS)
   if (!fitting) {
     throw new Problem(
       'bad-request',
@@ -84,10 +46,8 @@ export const answerRoutes = (app: App, parts: AnswerParts): void => {
   reachability(app, parts)
   degradations(app, parts)
   policyEvents(app, parts)
-  measurements(app, parts)
+  measurementRoutes(app, parts)
 }
-
-const anyone = { config: { right: 'anyone' as const } }
 
 const reachability = (app: App, { store, networkName, now }: AnswerParts): void => {
   app.get(
@@ -192,50 +152,6 @@ const policyEvents = (app: App, { events }: AnswerParts): void => {
     async ({ query }) => {
       const { app, country, feature, asn } = query
       return { events: select(events, { app, country, feature, asn, ...rangeOf(query) }) }
-    },
-  )
-}
-
-const formats = {
-  jsonl: { name: 'JSONEachRow', type: 'application/x-ndjson' },
-  csv: { name: 'CSVWithNames', type: 'text/csv; charset=utf-8' },
-} as const
-
-const measurements = (app: App, { store, now }: AnswerParts): void => {
-  app.get(
-    '/v1/measurements',
-    {
-      ...anyone,
-      schema: {
-        summary: 'Public rows: no agent, no id, time as its 5-minute window',
-        querystring: Type.Object(
-          {
-            ...optional,
-            asn: Type.Optional(Asn),
-            ...range,
-            origin: Type.Optional(
-              Type.Enum(['agent', 'ooni', 'simulated'], {
-                description: 'Only rows of this origin; each has a licence.',
-              }),
-            ),
-            format: Type.Optional(Type.Enum(['jsonl', 'csv'])),
-          },
-          strict,
-        ),
-      },
-    },
-    async ({ query }, reply) => {
-      knownApp(query.app)
-      const given = rangeOf(query)
-      const to = given.to ?? Math.floor(now())
-      const from = given.from ?? to - DEFAULT_RANGE_SECONDS
-      const format = formats[query.format ?? 'jsonl']
-      const { sql, params } = measurementsQuery({ ...query, from, to })
-      return reply
-        .type(format.type)
-        .header('content-disposition', `attachment; filename="peyk-measurements.${query.format ?? 'jsonl'}"`)
-        .header('x-licence', 'column "licence" of each row')
-        .send(Readable.from(store.bytes(sql, format.name, params), { objectMode: false }))
     },
   )
 }

@@ -3,6 +3,7 @@ import type { App } from '../app.ts'
 import { ledgerOfAgents, ledgerOfDays } from '../ledger.ts'
 import { Problem } from '../problem.ts'
 import type { Store } from '../store/store.ts'
+import { anyone } from './query.ts'
 
 const Day = Type.String({ pattern: '^\\d{4}-\\d{2}-\\d{2}$', description: 'UTC, YYYY-MM-DD.' })
 const Range = Type.Object({ from: Type.Optional(Day), to: Type.Optional(Day) }, { additionalProperties: false })
@@ -35,7 +36,7 @@ export const ledgerRoutes = (app: App, { store, now }: { store: Store; now: () =
   app.get(
     '/v1/ledger',
     {
-      config: { right: 'anyone' },
+      ...anyone,
       schema: {
         summary: 'Measured, delivered and missing measurements by day, all agents together',
         querystring: Range,

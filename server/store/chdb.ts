@@ -1,4 +1,5 @@
-import { mkdirSync } from 'node:fs'
+import { randomUUID } from 'node:crypto'
+import { createReadStream, mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Session } from 'chdb'
 import type { Params, Store } from './store.ts'
@@ -33,8 +34,17 @@ export const openEmbedded = async (folder: string): Promise<Store> => {
   const { Session, drainPending } = await load()
   const path = join(folder, 'store')
   mkdirSync(path, { recursive: true, mode: 0o700 })
-  return new Embedded(() => new Session(path, { connectionArgs: CONNECTION }), drainPending)
+  const passing = join(folder, 'passing')
+  // What a process that was killed was about to send.
+  rmSync(passing, { recursive: true, force: true })
+  mkdirSync(passing, { mode: 0o700 })
+  return new Embedded(() => new Session(path, { connectionArgs: CONNECTION }), drainPending, passing)
 }
+
+/** Formats whose parts put together are the whole. */
+const LINES: ReadonlySet<string> = new Set(['JSONEachRow', 'CSV'])
+
+const quoted = (text: string): string => `'${text.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`
 
 /** Streams at a time, each on a connection of its own; later ones wait. */
 const MOST_STREAMS = 8
@@ -45,10 +55,13 @@ class Embedded implements Store {
   readonly #session: Session
   readonly #inserting: Session
   readonly #drain: () => Promise<void>
+  /** Folder of files that only pass through. */
+  readonly #passing: string
   #streams = 0
   readonly #waiting: (() => void)[] = []
 
-  constructor(connect: () => Session, drain: () => Promise<void>) {
+  constructor(connect: () => Session, drain: () => Promise<void>, passing: string) {
+    this.#passing = passing
     this.#connect = connect
     this.#session = connect()
     this.#inserting = connect()
@@ -65,21 +78,48 @@ class Embedded implements Store {
     for await (const chunk of this.#chunks(sql, 'JSONEachRow', params)) yield* chunk.rows<Row>()
   }
 
+  /** The engine writes each chunk of a stream as a text of its own: what has a header or an end goes by way of a file. */
   async *bytes(sql: string, format: string, params: Params = {}): AsyncIterable<Uint8Array> {
-    for await (const chunk of this.#chunks(sql, format, params)) yield chunk.raw()
+    if (LINES.has(format)) for await (const chunk of this.#chunks(sql, format, params)) yield chunk.raw()
+    else yield* this.#viaFile(sql, format, params)
+  }
+
+  async *#viaFile(sql: string, format: string, params: Params): AsyncIterable<Uint8Array> {
+    await using _ = await this.#turn()
+    const session = this.#connect()
+    const path = join(this.#passing, randomUUID())
+    try {
+      await session.queryBindAsync(`INSERT INTO FUNCTION file(${quoted(path)}, ${format}) ${sql}`, params, {
+        format: 'Null',
+      })
+      yield* createReadStream(path)
+    } finally {
+      rmSync(path, { force: true })
+      session.close()
+    }
   }
 
   /** A query on a connection that streams ends the stream, so that each has one of its own. */
   async *#chunks(sql: string, format: string, params: Params) {
-    if (this.#streams >= MOST_STREAMS) await new Promise<void>(resolve => this.#waiting.push(resolve))
-    this.#streams++
+    await using _ = await this.#turn()
     const session = this.#connect()
     try {
       yield* session.queryStreamBind(sql, params, { format })
     } finally {
       session.close()
-      this.#streams--
-      this.#waiting.shift()?.()
+    }
+  }
+
+  async #turn(): Promise<AsyncDisposable> {
+    if (this.#streams >= MOST_STREAMS) await new Promise<void>(resolve => this.#waiting.push(resolve))
+    else this.#streams++
+    return {
+      [Symbol.asyncDispose]: async () => {
+        // Handed on, so that nobody slips in between.
+        const next = this.#waiting.shift()
+        if (next) next()
+        else this.#streams--
+      },
     }
   }
 

@@ -1,6 +1,7 @@
 import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Validator } from '@seriousme/openapi-schema-validator'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { readConfig } from '../../server/config.ts'
 import { runServer } from '../../server/run.ts'
@@ -59,6 +60,11 @@ test('what only reads gives no way in: every route that changes something needs 
     if (method !== 'GET' && method !== 'HEAD') expect(right, url).not.toBe('anyone')
     if (url.startsWith('/v1/admin')) expect(right, url).toBe('admin')
   }
+})
+
+test('openapi.json is OpenAPI, as a public validator reads it', async () => {
+  const document = (await (await fetch(`${server.url}/openapi.json`)).json()) as Record<string, unknown>
+  expect(await new Validator().validate(document)).toMatchObject({ valid: true })
 })
 
 test('openapi.json names every route of the API', async () => {

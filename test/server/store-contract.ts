@@ -3,6 +3,7 @@ import type { Stored } from '../../measurement/measurement.ts'
 import { toRow } from '../../server/store/rows.ts'
 import { migrate, migrations } from '../../server/store/schema.ts'
 import type { Store } from '../../server/store/store.ts'
+import { parquetRows, whole } from '../parquet.ts'
 
 export const stored = (more: Partial<Stored> = {}): Stored => ({
   id: '01890000-0000-7000-8000-000000000001',
@@ -175,6 +176,15 @@ export const storeContract = (name: string, open: () => Promise<Store>): void =>
       await expect(rows()).rejects.toThrow()
       await expect(bytes()).rejects.toThrow()
       expect(await store.query('SELECT 1 AS one')).toEqual([{ one: 1 }])
+    })
+
+    test('a format with a header or an end is one whole, however many rows', async () => {
+      const sql = 'SELECT number AS n, toString(number) AS text FROM numbers(300000)'
+      const csv = (await whole(store.bytes(sql, 'CSVWithNames'))).toString().trimEnd().split('\n')
+      expect([csv[0], csv.length, csv.filter(line => line.includes('n')).length]).toEqual(['"n","text"', 300_001, 1])
+      const rows = await parquetRows(await whole(store.bytes(sql, 'Parquet')))
+      expect(rows.length).toBe(300_000)
+      expect(rows.reduce((sum, { n }) => sum + Number(n), 0)).toBe((300_000 * 299_999) / 2)
     })
 
     test('what the store cannot keep is refused, not lost', async () => {

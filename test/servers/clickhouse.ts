@@ -1,9 +1,12 @@
 import { spawn } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdirSync } from 'node:fs'
+import { createReadStream, mkdirSync, rmSync } from 'node:fs'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
 import { buffer } from 'node:stream/consumers'
+import { pipeline } from 'node:stream/promises'
 import { Session } from 'chdb'
 
 /**
@@ -77,11 +80,22 @@ class Front {
       await session.queryAsync(sql, { format: 'TabSeparated' })
       return
     }
+    const [, format = ''] = /FORMAT (\w+)\s*$/.exec(sql) ?? []
+    if (/Parquet|WithNames/.test(format))
+      return await this.#whole(session, sql.replace(/FORMAT \w+\s*$/, ''), format, response)
     for await (const chunk of session.queryStream(sql, { format: 'TabSeparated' })) {
       if (response.destroyed) break
       if (!response.headersSent) response.setHeader('x-clickhouse-exception-tag', EXCEPTION_TAG)
       if (!response.write(chunk.raw())) await Promise.race([once(response, 'drain'), once(response, 'close')])
     }
+  }
+
+  /** The engine's streams have a header for each chunk. */
+  async #whole(session: Session, sql: string, format: string, response: ServerResponse): Promise<void> {
+    const path = join(this.#folder, randomUUID())
+    await session.queryAsync(`INSERT INTO FUNCTION file(${quote(path)}, ${format}) ${sql}`, { format: 'Null' })
+    await pipeline(createReadStream(path), response)
+    rmSync(path)
   }
 
   async #insert(session: Session, sql: string, values: Buffer): Promise<void> {
