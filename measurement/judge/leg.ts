@@ -1,10 +1,14 @@
 import { failure } from '../failure.ts'
 import type { Measurement, Pair } from '../measurement.ts'
 import type { Step } from '../step.ts'
-import { CAP, type Leg, MARKS } from './throttle.ts'
+import { dropUp, type PingPong } from './drop-up.ts'
+import { CAP, isSuspicious, type Leg, MARKS, type Pair as Seen } from './throttle.ts'
 
 /** Bytes of each leg, by the stage of its test (reference detection.md §5.1, T2 and T3). */
-const pairBytes: Record<Pair['test'], number> = { shape: 65_536, screen: 131_072, confirm: 262_144 }
+export const pairBytes: Record<Pair['test'], number> = { shape: 65_536, screen: 131_072, confirm: 262_144 }
+
+/** Rounds of each stage. */
+export const pairRounds: Record<Pair['test'], number> = { shape: 1, screen: 1, confirm: 3 }
 
 type Measured = Pick<Measurement, 'kind' | 'steps' | 'pair'>
 
@@ -49,3 +53,7 @@ const endOf = (step: Step | undefined): Leg['end'] => {
 /** Round trips of the trains after a transfer, in seconds, -1 for one that never came. */
 export const tripsOf = ({ kind, steps }: Measured): number[] =>
   kind === 'transfer' ? steps.flatMap(({ operation, series = [] }) => (operation === 'transfer' ? [] : series)) : []
+
+/** Whether what a stage saw is reason for the next: an app slower than twice, or whose requests are lost on the way up. */
+export const isWorthMore = (test: 'shape' | 'screen', seen: Seen, trips: PingPong): boolean =>
+  isSuspicious(seen, test) || (trips.app.length > 0 && trips.control.length > 0 && dropUp([[trips]]).found)

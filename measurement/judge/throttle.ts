@@ -98,10 +98,11 @@ export const rateOf = (leg: Leg, from: number, to: number): number | null => {
   return leg.got / Math.max(TICK, leg.span)
 }
 
-/** Whether one 128 KB pair is reason to ask for three of 256 KB. */
-export const isSuspicious = ({ app, control }: Pair): boolean => {
+/** Whether one 128 KB pair is reason to ask for three of 256 KB; one of 64 KB, to ask for one of 128. */
+export const isSuspicious = ({ app, control }: Pair, test: 'shape' | 'screen' = 'screen'): boolean => {
   if (!ran(app) || !ran(control)) return false
-  const [slow, fast] = [rateOf(app, 0, SUSPICION_BYTES), rateOf(control, 0, SUSPICION_BYTES)]
+  const [from, to] = test === 'shape' ? EARLY : [0, SUSPICION_BYTES]
+  const [slow, fast] = [rateOf(app, from, to), rateOf(control, from, to)]
   return slow !== null && fast !== null && fast > SUSPICIOUS * slow
 }
 

@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { outcome } from '../../measurement/judge/outcome.ts'
 import manifest from '../../package.json' with { type: 'json' }
 import type { Measure } from '../probe.ts'
+import { openAllowance } from './allowance.ts'
 import { openBudget } from './budget.ts'
 import { type Catalogue, newerProgram, openCatalogue } from './catalogue.ts'
 import { bootName, type Clock, systemClock } from './clock.ts'
@@ -10,11 +11,14 @@ import { privateFolder } from './files.ts'
 import { openIdentity } from './identity.ts'
 import { holdFolder } from './lock.ts'
 import { isQuiet, onBattery } from './manners.ts'
+import type { Place } from './may-ask.ts'
 import { Gauges, serveMetrics } from './metrics.ts'
 import { openOperator } from './operator.ts'
+import { Pairs } from './pairs.ts'
+import { forRounds } from './profiles.ts'
 import { Reporter } from './reporter.ts'
 import { type Made, make } from './run.ts'
-import { type Place, type Planned, Schedule } from './schedule.ts'
+import { type Planned, Schedule } from './schedule.ts'
 import { scrub } from './scrub.ts'
 import { sealTo } from './seal.ts'
 import { type DropReason, openSpool, type Unnumbered } from './spool.ts'
@@ -70,7 +74,12 @@ const openParts = async ({ config, clock = systemClock, log = toStderr, ...optio
   const identity = await openIdentity(folder)
   const boot = bootName(identity.keyed)
   const keeper = await openCatalogue(join(folder, 'catalogue.jose'), config.releaseKey, config.loopback)
-  const budget = await openBudget(join(folder, 'budget.json'), config.profile.bytesPerDay, clock, boot)
+  const budget = await openBudget(join(folder, 'budget.json'), forRounds(config.profile), clock, boot)
+  const { shape, confirm } = config.profile.pairs
+  const allowances = {
+    shape: await openAllowance(join(folder, 'shape.json'), shape.bytes, clock, boot),
+    confirm: await openAllowance(join(folder, 'confirm.json'), confirm.bytes, clock, boot),
+  }
   const operatorFile = join(folder, 'operator.jose')
   // An agent told of a server on its own machine may be told so by the operator too, and stays with it.
   const local = config.servers.every(isLocal)
@@ -90,12 +99,13 @@ const openParts = async ({ config, clock = systemClock, log = toStderr, ...optio
     { profile, budget, consent, ...(budget.lastActive === null ? {} : { lastActive: budget.lastActive }) },
     clock.mono(),
   )
+  const pairs = new Pairs({ pace: profile.pairs, allowances, spacing: schedule.spacing, consent })
   const { locate = null, line } = options
   const whereabouts = new Whereabouts({
     ...{ fixed: config.vantage, locate, loopback: config.loopback },
     ...(line ? { line } : {}),
   })
-  const kept = { identity, boot, keeper, operator, budget, spool, schedule, whereabouts, locate }
+  const kept = { identity, boot, keeper, operator, budget, allowances, spool, schedule, pairs, whereabouts, locate }
   return { ...kept, config, clock, log, release, way, gauges }
 }
 
@@ -141,7 +151,7 @@ class Agent {
     this.parts = parts
     this.measure = options.measure
     this.active = parts.budget.lastActive
-    const { config, clock, schedule, gauges } = parts
+    const { config, clock, schedule, pairs, gauges } = parts
     const local = config.servers.every(isLocal)
     this.reporter = new Reporter({
       ...parts,
@@ -156,6 +166,7 @@ class Agent {
       onOperator: () => this.wake?.(),
       onRequests: (targets, expires) => {
         schedule.request(targets, expires, clock.mono())
+        pairs.request(targets, expires)
         this.wake?.()
       },
       onOutcome: result => gauges.add('peyk_agent_reports_total', { outcome: result }),
@@ -199,17 +210,19 @@ class Agent {
   }
 
   private async close(): Promise<void> {
-    const { spool, budget, way, release } = this.parts
+    const { spool, budget, allowances, way, release } = this.parts
     await spool.close()
     await budget.save(this.active)
+    for (const allowance of Object.values(allowances)) await allowance.save()
     await way.close()
     await release()
   }
 
   private adopt(catalogue: Catalogue): void {
-    const { schedule, clock, log } = this.parts
+    const { schedule, pairs, clock, log } = this.parts
     const apps = catalogue.apps.map(app => ({ ...app, targets: app.targets.filter(({ id }) => !this.faulty.has(id)) }))
     schedule.adopt({ apps, forbidden: catalogue.forbidden }, clock.mono())
+    pairs.adopt({ apps, forbidden: catalogue.forbidden }, clock.mono())
     const targets = apps.reduce((total, app) => total + app.targets.length, 0)
     const passed = catalogue.unknown ? `, ${catalogue.unknown} too new for this program` : ''
     log(`catalogue ${catalogue.version}: ${targets} targets of ${apps.length} apps${passed}`)
@@ -242,11 +255,14 @@ class Agent {
   }
 
   private async measureUntil(signal: AbortSignal): Promise<void> {
-    const { schedule, clock } = this.parts
+    const { schedule, pairs, clock } = this.parts
     while (!signal.aborted) {
-      const wait = this.ready() && !this.tellRest() ? schedule.nextRound() - clock.mono() : 60
-      if (wait <= 0) await this.round(signal)
-      else await this.pause(Math.min(wait, 60))
+      const works = this.ready() && !this.tellRest()
+      const now = clock.mono()
+      if (works && schedule.nextRound() <= now) await this.round(signal)
+      // Not while a round goes on: what else is sent would be measured.
+      else if (works && pairs.next() <= now) await this.leg(signal)
+      else await this.pause(works ? Math.min(60, schedule.nextRound() - now, pairs.next() - now) : 60)
     }
   }
 
@@ -326,8 +342,29 @@ class Agent {
   }
 
   private async one(planned: Planned, catalogue: Catalogue, signal: AbortSignal) {
-    const { schedule, clock, config, whereabouts } = this.parts
+    const { schedule, clock } = this.parts
     if (!schedule.begins(planned, clock.mono())) return
+    const made = await this.make(planned, catalogue, signal)
+    schedule.ended(planned, clock.mono(), made.connected, made.bytes)
+  }
+
+  /** One leg of a paired transfer, if it is time for one. */
+  private async leg(signal: AbortSignal): Promise<void> {
+    const { pairs, allowances, spool, clock, keeper, gauges } = this.parts
+    const catalogue = keeper.current()
+    const { run, skipped } = pairs.plan(clock.mono(), await this.place())
+    if (skipped) gauges.add('peyk_agent_skipped_total', { reason: 'budget' })
+    if (!run || !catalogue) return
+    const made = await this.make(run, catalogue, signal)
+    pairs.ended(run, clock.mono(), made.kind === 'measured' ? made.measurement : null, made)
+    await this.settle(signal, { measured: 0, answered: 0, own: 0 })
+    await spool.flush()
+    for (const allowance of Object.values(allowances)) await allowance.save()
+    this.reporter.nudge()
+  }
+
+  private async make(planned: Planned, catalogue: Catalogue, signal: AbortSignal): Promise<Made> {
+    const { clock, config, whereabouts } = this.parts
     const made: Made = signal.aborted
       ? { kind: 'discarded', reason: 'stopped', connected: null, bytes: 0 }
       : await make(planned, {
@@ -340,9 +377,9 @@ class Agent {
           signal,
         })
     this.active = clock.mono()
-    schedule.ended(planned, this.active, made.connected, made.bytes)
     if (made.kind === 'measured') this.held.push({ app: planned.app, measurement: made.measurement })
     else this.notMade(planned, made)
+    return made
   }
 
   private notMade({ target }: Planned, made: Exclude<Made, { kind: 'measured' }>): void {
@@ -368,7 +405,7 @@ class Agent {
   }
 
   status(): object {
-    const { keeper, spool, budget, schedule, clock, whereabouts } = this.parts
+    const { keeper, spool, budget, allowances, schedule, clock, whereabouts } = this.parts
     const catalogue = keeper.current()
     return {
       software: SOFTWARE,
@@ -381,6 +418,7 @@ class Agent {
       last: this.last,
       next: Math.max(0, Math.round(schedule.nextRound() - clock.mono())),
       budget: { left: Math.round(budget.left()), perDay: budget.perDay },
+      pairs: Object.fromEntries(Object.entries(allowances).map(([stage, of]) => [stage, Math.round(of.left())])),
       spool: spool.status(),
       ledger: spool.ledger(),
       delivery: this.reporter.status(),

@@ -65,7 +65,7 @@ const servedFrom = (connected: string | null, locate: Locate | null): { asn: num
   connected && locate ? { asn: locate.asn(connected), country: locate.country(connected) } : { asn: 0, country: 'ZZ' }
 
 /** Makes one planned measurement, once. Never throws. */
-export const make = async ({ app, target }: Planned, around: Surroundings): Promise<Made> => {
+export const make = async ({ app, target, pair }: Planned, around: Surroundings): Promise<Made> => {
   const { clock, signal } = around
   const { line, families: _, ...place } = await around.where()
   const [at, mono] = [clock.wall(), clock.mono()]
@@ -107,6 +107,7 @@ export const make = async ({ app, target }: Planned, around: Surroundings): Prom
     failure: run.failure as Unnumbered['failure'],
     served: { ...servedFrom(run.connected, around.locate), rtt_floor: rttFloor(run), dc: run.dc },
     origin_proof: run.origin_proof,
+    ...(pair && { pair }),
     marks,
     software: around.software,
     catalogue: around.catalogue.version,

@@ -1,32 +1,14 @@
 import type { App } from '../../measurement/app.ts'
-import type { Measurement } from '../../measurement/measurement.ts'
+import type { Pair } from '../../measurement/measurement.ts'
 import type { ProbeKind } from '../../measurement/step.ts'
 import type { Target, TargetOf } from '../../measurement/target.ts'
 import type { Budget } from './budget.ts'
+import { type Consent, mayAsk, NEUTRAL, type Offer, type Place } from './may-ask.ts'
 import type { Profile } from './profiles.ts'
 import { LEAST_SPACING, Spacing } from './spacing.ts'
 
-export type Family = Measurement['family']
-export type Role = 'vantage' | 'control' | 'operator'
-
-/** Where this agent stands when a round is planned. */
-export type Place = { country: string; role: Role; families: ReadonlySet<Family> }
-
-/** What its owner allows. */
-export type Consent = {
-  /** Probes a phone with the app would not send. */
-  unusual: boolean
-  /** Targets on the loopback: lab and tests. */
-  loopback: boolean
-  /** Only these apps, and the controls; null for all. */
-  apps: readonly string[] | null
-}
-
-/** What the schedule needs of a catalogue. */
-export type Offer = { apps: readonly App[]; forbidden: Readonly<Record<string, readonly string[]>> }
-
-/** A measurement to make now; `granted` bytes of the budget are charged for it already. */
-export type Planned = { app: string; target: Target; granted: number }
+/** A measurement to make now; `granted` bytes of the budget are charged for it already. `pair`: it is a leg of that one. */
+export type Planned = { app: string; target: Target; granted: number; pair?: Pair }
 export type Round = { runs: readonly Planned[]; skipped: number }
 
 /** Verdicts look back an hour: no round waits longer (`measurement/windows.ts`). */
@@ -53,13 +35,11 @@ const FIRST_COST: Record<ProbeKind, number> = {
   threema: 1_500,
   loco: 9_000,
   store: 25_000,
-  transfer: 300_000,
+  transfer: 0, // Pairs have bytes of their own (`pairs.ts`).
 }
 /** Seconds a slot of the round is taken for when nothing answers. */
 const SLOT = 25
 const DAY = 86_400
-/** The app of neutral targets (`measurement/apps/control.ts`). */
-const NEUTRAL = 'control'
 
 type Entry = { app: App; target: Target; due: number; cost: number; requested: number; skippedAt: number }
 
@@ -88,7 +68,8 @@ export class Schedule {
   private readonly random: () => number
   private entries = new Map<string, Entry>()
   private forbidden: Offer['forbidden'] = {}
-  private readonly spacing: Spacing
+  /** Shared with whoever else measures here. */
+  readonly spacing: Spacing
   private next: number
   private full: ReadonlySet<string> = new Set()
   private refitAt = Number.NEGATIVE_INFINITY
@@ -109,7 +90,7 @@ export class Schedule {
     this.forbidden = offer.forbidden
     this.entries = new Map()
     for (const app of offer.apps.filter(({ status }) => status === 'measured')) {
-      for (const target of app.targets) {
+      for (const target of app.targets.filter(({ kind }) => kind !== 'transfer')) {
         const old = before.get(target.id)
         // Of what decides, one of each app and feature comes at once: the first picture is early.
         const group = decides(target) && target.family === 'v4' ? `${app.id} ${target.feature}` : null
@@ -216,19 +197,8 @@ export class Schedule {
       .map(({ item }) => item)
   }
 
-  private eligible({ app, target }: Entry, { country, role, families }: Place): boolean {
-    const { unusual, loopback, apps } = this.options.consent
-    const forbidden = this.forbidden[country] ?? []
-    return (
-      families.has(target.family) &&
-      (!target.countries || target.countries.includes(country)) &&
-      (!target.roles || target.roles.includes(role)) &&
-      (target.risk === 'ordinary' || unusual) &&
-      (target.address === 'public' || loopback) &&
-      (!apps || target.control !== undefined || apps.includes(app.id)) &&
-      !forbidden.includes(target.risk) &&
-      !forbidden.includes(target.id)
-    )
+  private eligible({ app, target }: Entry, place: Place): boolean {
+    return mayAsk({ app, target }, place, this.options.consent, this.forbidden)
   }
 
   private isFull({ app, target }: Entry): boolean {

@@ -28,10 +28,16 @@ export class Spacing {
 
   /** Whether the larger of 60 s and both targets' spacing has passed since the last measurement there ended. */
   free(target: Target, now: number): boolean {
-    return this.keys(target).every(({ key, spacing }) => {
+    return now >= this.freeAt(target)
+  }
+
+  /** When it will have passed. */
+  freeAt(target: Target): number {
+    const ends = this.keys(target).map(({ key, spacing }) => {
       const used = this.used.get(key) ?? { end: this.start, spacing: LEAST_SPACING }
-      return now >= used.end + Math.max(spacing, used.spacing)
+      return used.end + Math.max(spacing, used.spacing)
     })
+    return Math.max(...ends)
   }
 
   /** Claims the target's addresses within one round; false where one is taken. */

@@ -3,7 +3,7 @@ import { createSocket } from 'node:dgram'
 import { existsSync, readFileSync } from 'node:fs'
 import { networkInterfaces } from 'node:os'
 import type { Measurement } from '../../measurement/measurement.ts'
-import type { Family } from './schedule.ts'
+import type { Family } from './may-ask.ts'
 
 /** Where an agent measures from. Unknown is allowed and said: country ZZ, network 0. */
 export type Vantage = Pick<Measurement, 'country' | 'asn' | 'access'>

@@ -6,7 +6,7 @@ import { openNet } from '../net/net.ts'
 import { Trace } from '../net/trace.ts'
 import { binding, mappedAddress } from '../stun.ts'
 import { wireBytes } from './budget.ts'
-import type { Family } from './schedule.ts'
+import type { Family } from './may-ask.ts'
 import { type FindLine, lineNow, type Vantage } from './vantage.ts'
 
 /** Where a measurement is made. `line` changes when the machine moves to another network. */
