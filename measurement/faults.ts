@@ -2,6 +2,7 @@ import { Value } from 'typebox/value'
 import { isPublicAddress } from './address.ts'
 import { App } from './app.ts'
 import { apps, CONTROL } from './catalogue.ts'
+import { pairBytes } from './judge/leg.ts'
 import { probeKinds } from './step.ts'
 import { type Target, targetSchema } from './target.ts'
 
@@ -13,6 +14,11 @@ import { type Target, targetSchema } from './target.ts'
 export const catalogueFaults = (of: readonly App[] = apps): string[] => [
   ...of.flatMap(app =>
     [...schemaFaults(app), ...appFaults(app)].map(fault => `measurement/apps/${app.id}.ts: ${fault}`),
+  ),
+  ...of.flatMap(({ id, targets }) =>
+    targets.flatMap(target =>
+      pairFaults(target, of).map(fault => `measurement/apps/${id}.ts: target ${target.id}: ${fault}`),
+    ),
   ),
   ...repeated(of).map(id => `measurement/apps: target ${id}: /id stands twice`),
 ]
@@ -27,6 +33,31 @@ const schemaFaults = ({ targets, ...app }: App): string[] => [
     )
   }),
 ]
+
+/** Bytes of the largest leg of a pair (`judge/leg.ts`). */
+const MOST_PAIRED = Math.max(...Object.values(pairBytes))
+
+/** What is wrong with the pairs of a transfer: its controls must be transfers too, large enough, and of its family. */
+const pairFaults = (target: Target, of: readonly App[]): string[] => {
+  const { pairs = [] } = target
+  if (pairs.length === 0) return []
+  if (target.kind !== 'transfer') return ['/pairs is for targets of kind transfer']
+  const all = of.flatMap(({ targets }) => targets)
+  const small =
+    target.ask.bytes < MOST_PAIRED ? [`/ask/bytes must be at least ${MOST_PAIRED} where there are /pairs`] : []
+  const wrong = pairs.filter(({ with: id, differs }) => {
+    const control = all.find(one => one.id === id)
+    if (control?.kind !== 'transfer' || control.ask.bytes < MOST_PAIRED || control.id === target.id) return true
+    return control.family !== target.family || (control.host === target.host) !== (differs !== 'place')
+  })
+  return [
+    ...small,
+    ...wrong.map(
+      ({ with: id, differs }) =>
+        `/pairs: ${id} must be another transfer of ${MOST_PAIRED} bytes or more, of the same family, and of the same host unless it differs in place (here: ${differs})`,
+    ),
+  ]
+}
 
 const repeated = (of: readonly App[]): string[] => {
   const ids = of.flatMap(({ targets }) => targets.map(({ id }) => id))
@@ -57,6 +88,10 @@ const lawsBroken = (app: App, target: Target): string[] => {
     [
       target.kind !== 'store' || (target.roles?.join() === 'control' && decides === 'no'),
       '/roles of a listing must be control, /decides no',
+    ],
+    [
+      target.kind !== 'transfer' || decides === 'no',
+      '/decides must be no: how fast a file comes is not whether the app answers',
     ],
     [target.risk === 'ordinary' || decides === 'no', '/decides must be no where /risk is unusual: few agents ask it'],
     [

@@ -54,7 +54,7 @@ const common = {
   pairs: Type.Optional(
     Type.Array(Type.Object({ with: Slug, differs: Difference }, { additionalProperties: false }), {
       minItems: 1,
-      maxItems: 4,
+      maxItems: 8,
       description: 'Controls this transfer is compared with, taken in turn: the ids of other transfers.',
     }),
   ),

@@ -94,9 +94,10 @@ ${rows.join('\n')}
 const storefronts = (of: readonly Target[]): string => of.map(({ id }) => id.slice(-2)).join(',')
 
 const line = (target: Target): string => {
-  const { id, kind, feature, decides, confidence, healthy, source, control, countries, roles } = target
+  const { id, kind, feature, decides, confidence, healthy, source, control, countries, roles, pairs } = target
   const limits = [
     control && `${control} control`,
+    pairs && `beside ${pairs.map(({ with: one }) => one).join(', ')}`,
     countries && `only in ${countries.join(', ')}`,
     roles && `only ${roles.join(', ')} agents`,
   ].filter(limit => limit !== undefined)
@@ -119,6 +120,10 @@ const whereOf = (target: Target): string => {
   if (target.kind === 'http') return `${target.ask.method} ${target.ask.scheme}://${place}${target.ask.path}`
   if (target.kind === 'websocket') return `${target.ask.scheme}://${place}${target.ask.path}`
   if (target.kind === 'mtproto') return `${place}${target.ask.path ?? ''} ${target.ask.transport}`
+  if (target.kind === 'transfer') {
+    const { scheme, path, sni } = target.ask.of
+    return `GET ${scheme}://${place}${path}${sni === undefined ? '' : ` as ${sni}`}`
+  }
   if (target.kind === 'tls' && target.ask.sni !== host) return `${place} as ${target.ask.sni}`
   if (target.kind === 'dns' && target.ask.resolver !== 'system') {
     return `${host} ${target.ask.type} at ${target.ask.resolver.address} ${target.ask.resolver.transport}`

@@ -1,6 +1,6 @@
 import type { App } from '../app.ts'
 import type { TargetOf } from '../target.ts'
-import { anyAnswer, experimental, https, ordinary, quic, stun, thirdParty } from './defaults.ts'
+import { anyAnswer, experimental, https, object, ordinary, quic, stun, thirdParty } from './defaults.ts'
 
 const portal = 'v2fly/domain-list-community:data/connectivity-check'
 const lists = 'citizenlab/test-lists; v2fly/domain-list-community category-*'
@@ -68,6 +68,21 @@ const domestics: Readonly<Record<string, readonly string[]>> = {
   CN: ['www.baidu.com', 'www.qq.com', 'www.taobao.com'],
 }
 
+/** A large file of a mirror or a vendor, with which transfers of apps are compared. CDNs and mirrors give ranges to everybody. */
+const file = (id: string, host: string, path: string, more: { countries?: string[]; experimental?: boolean } = {}) =>
+  object({
+    id: `control.object.${id}`,
+    feature: 'download',
+    host,
+    path,
+    edge: true,
+    spacing: SPACING,
+    source: 'lists of mirrors; scripts that time downloads from them',
+    ...thirdParty,
+    ...(more.countries ? { countries: more.countries } : {}),
+    ...(more.experimental ? experimental : {}),
+  })
+
 /** Resolvers over HTTPS by pinned address: their names are forged where filters work (reference endpoints.md §7). */
 const doh = (id: string, address: string, name: string): TargetOf<'dns'> => ({
   ...ordinary,
@@ -124,6 +139,11 @@ export const control: App = {
     udp('signalwire', 'stun.signalwire.com', 3478),
     udp('mixvoip', 'stun.mixvoip.com', 3478),
     udp('google', 'stun.l.google.com', 19_302, experimental),
+    file('debian', 'deb.debian.org', '/debian/ls-lR.gz'),
+    file('google', 'dl.google.com', '/linux/direct/google-chrome-stable_current_amd64.deb'),
+    file('ru', 'mirror.yandex.ru', '/debian/ls-lR.gz', { countries: ['RU'] }),
+    file('cn', 'mirrors.tuna.tsinghua.edu.cn', '/debian/ls-lR.gz', { countries: ['CN'] }),
+    file('ir', 'mirror.arvancloud.ir', '/debian/ls-lR.gz', { countries: ['IR'], experimental: true }),
     quic({ id: 'control.quic.gstatic', feature: 'web', host: 'www.gstatic.com', source: 'RFC 9000 §6' }),
   ],
 }

@@ -124,6 +124,35 @@ export const stun = (target: Named & { port: number; train?: number }): TargetOf
   return { ...ordinary, ...diagnosis, healthy, ...rest, kind: 'stun', ask: { train } }
 }
 
+/**
+ * A large file that everybody may fetch, of which the first 256 KiB are timed; `pairs` says with what it is compared. A
+ * phone loads such files every day. With another `sni` it is the same address under a name no filter looks for.
+ */
+export const object = (
+  target: Named & { path: string; edge: boolean; sni?: string; pairs?: NonNullable<Common['pairs']> },
+): TargetOf<'transfer'> => {
+  const { path, edge, sni, ...rest } = target
+  const of = { scheme: 'https', path, roots: 'public', edge, ...(sni === undefined ? {} : { sni }) } as const
+  return {
+    ...ordinary,
+    ...diagnosis,
+    timeout: 60,
+    healthy: '206 with the first 256 KiB, uncompressed.',
+    ...rest,
+    port: 443,
+    kind: 'transfer',
+    ask: { bytes: 262_144, trains: 2, of },
+  }
+}
+
+/** What transfers of apps are compared with (`control.ts`): two abroad, and the domestic one of an agent's country. */
+export const neutralObjects: NonNullable<Common['pairs']> = [
+  { with: 'control.object.debian', differs: 'place' },
+  { with: 'control.object.google', differs: 'place' },
+  { with: 'control.object.ru', differs: 'place' },
+  { with: 'control.object.cn', differs: 'place' },
+]
+
 /** Whether UDP 443 reaches a QUIC server, asked with a version that does not exist; no phone sends that. */
 export const quic = (target: Named): TargetOf<'quic'> => ({
   ...ordinary,

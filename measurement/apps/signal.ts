@@ -1,6 +1,19 @@
 import type { App } from '../app.ts'
 import type { TargetOf } from '../target.ts'
-import { anyAnswer, diagnosis, https, innocuousName, names, ordinary, thirdParty, tls, websocket } from './defaults.ts'
+import {
+  anyAnswer,
+  diagnosis,
+  experimental,
+  https,
+  innocuousName,
+  names,
+  neutralObjects,
+  object,
+  ordinary,
+  thirdParty,
+  tls,
+  websocket,
+} from './defaults.ts'
 
 const spec = 'ooni/spec:nettests/ts-029-signal.md'
 const env = 'signalapp/libsignal:rust/net/src/env.rs'
@@ -147,6 +160,16 @@ export const signal: App = {
       healthy: '200 with the newest version.',
       expect: { status: [200] },
       ...diagnosis,
+    }),
+    object({
+      id: 'signal.object',
+      feature: 'download',
+      host: 'updates.signal.org',
+      path: '/desktop/apt/dists/xenial/main/binary-amd64/Packages',
+      edge: true,
+      source: 'signal.org/download: the repository of the desktop app',
+      pairs: neutralObjects,
+      ...experimental,
     }),
     anyAnswer({
       id: 'signal.updates2',

@@ -1,6 +1,17 @@
 import type { App } from '../app.ts'
 import type { TargetOf } from '../target.ts'
-import { anyAnswer, diagnosis, experimental, https, innocuousName, names, ordinary, thirdParty } from './defaults.ts'
+import {
+  anyAnswer,
+  diagnosis,
+  experimental,
+  https,
+  innocuousName,
+  names,
+  neutralObjects,
+  object,
+  ordinary,
+  thirdParty,
+} from './defaults.ts'
 import {
   builtIn,
   type DataCentre,
@@ -98,6 +109,16 @@ const inHttp = (place: Omit<DataCentre, 'family'>, transport: 'http' | 'https', 
   kind: 'mtproto',
   ask: { transport, path: transport === 'http' ? '/api' : '/apiw1', dc: place.dc, keys: [PRODUCTION_KEY] },
 })
+
+/** A picture of 31 MB in Telegram's own network, which others time too. */
+const picture = {
+  feature: 'media',
+  host: 'telegram.org',
+  path: '/img/Telegram200million.png',
+  edge: false,
+  source: 'Runnin4ik/dpi-detector:config.py',
+  ...thirdParty,
+} as const
 
 /** Serves files of large channels, with keys of its own that only clients with an account are told. */
 const cdn = (host: string, family: Family): TargetOf<'mtproto'> => ({
@@ -217,6 +238,15 @@ export const telegram: App = {
       source: postMedia,
       ...experimental,
     }),
+    ...[
+      object({
+        ...picture,
+        id: 'telegram.object',
+        pairs: [...neutralObjects, { with: 'telegram.object.name', differs: 'name' }],
+      }),
+      // The same address under another name: where it is faster, the name is what is slowed down.
+      object({ ...picture, ...experimental, id: 'telegram.object.name', sni: 'example.com', risk: 'unusual' }),
+    ],
     recovery('dns.google', '/resolve?name=apv3.stel.com&type=TXT', txt, { status: [200], json: 'Answer' }),
     recovery('mozilla.cloudflare-dns.com', '/dns-query?name=apv3.stel.com&type=TXT', txt, {
       status: [200],

@@ -3,7 +3,7 @@ import { createInterface } from 'node:readline/promises'
 import { readJson, writeDurably } from './files.ts'
 
 /** Raised when what the agent does changed so much that people must be asked again. */
-const TEXT_VERSION = 1
+const TEXT_VERSION = 2
 
 /** What an agent does, what it contacts, who could notice, what is published. Shown before anything is measured. */
 export const consentText = {
@@ -11,6 +11,7 @@ export const consentText = {
 
 What it does   Every few minutes it opens connections to servers of messaging apps (Telegram, WhatsApp, Signal, Messenger)
                and to a few neutral sites, as a phone with the app would, and times them. No account, no message, no contact.
+               A few times a day it loads up to 256 kB of public files, to see whether they are slowed down. At most 12 MB a day.
 What it sends  Which target was asked, when, how long each step took, what failed; your country and network operator, as
                numbers. Never an address, a name, or what you do on this line.
 Who could see  Your network operator sees connections to these servers and to Peyk's server, as with anybody who uses the
@@ -22,6 +23,7 @@ How to stop    Ctrl-C, or stop the service. \`peyk agent panic\` deletes its key
 
 چه می‌کند       هر چند دقیقه، مانند گوشی‌ای که برنامه روی آن است، به سرورهای پیام‌رسان‌ها (تلگرام، واتساپ، سیگنال، مسنجر)
                 و چند سایت بی‌طرف وصل می‌شود و زمان آن را می‌سنجد. نه حسابی، نه پیامی، نه مخاطبی.
+                روزی چند بار تا ۲۵۶ کیلوبایت از پرونده‌های همگانی می‌گیرد تا ببیند کند شده‌اند یا نه. روزی بیشینه ۱۲ مگابایت.
 چه می‌فرستد     کدام هدف پرسیده شد، چه وقت، هر گام چقدر طول کشید، چه چیزی شکست خورد؛ و کشور و اپراتور شما به صورت عدد.
                 هرگز نشانی، نام، یا آنچه روی این خط می‌کنید فرستاده نمی‌شود.
 چه کسی می‌بیند  اپراتور شبکهٔ شما وصل شدن به این سرورها و به سرور پیک را می‌بیند، مانند هر کس که این برنامه‌ها را به کار می‌برد.

@@ -7,6 +7,7 @@ import { openCatalogue } from './catalogue.ts'
 import { systemClock } from './clock.ts'
 import type { AgentConfig } from './config.ts'
 import { privateFolder } from './files.ts'
+import { forRounds } from './profiles.ts'
 import { Refresh } from './refresh.ts'
 import { composeReport, REPORT_HEADERS } from './reporter.ts'
 import { make } from './run.ts'
@@ -50,7 +51,7 @@ export const dryRun = async ({ config, measure, openLocate, software, say, signa
     const catalogue = keeper.current()
     if (!catalogue) throw new Error('There is no catalogue, so nothing would be measured.')
     const { profile, unusual, loopback, apps } = config
-    const budget = new Bucket(profile.bytesPerDay, clock.mono)
+    const budget = new Bucket(forRounds(profile), clock.mono)
     const schedule = new Schedule({ profile, budget, consent: { unusual, loopback, apps } }, clock.mono())
     schedule.adopt({ apps: catalogue.apps, forbidden: catalogue.forbidden }, clock.mono())
     const locate = await openLocate(folder, config.networks)

@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import { compactDecrypt, importJWK, type JWK } from 'jose'
 import { expect, onTestFinished, test, vi } from 'vitest'
+import type { Measurement } from '../../measurement/measurement.ts'
 import { type AgentOptions, type RunningAgent, startAgent } from '../../probes/agent/agent.ts'
 import { signCatalogue } from '../../probes/agent/catalogue.ts'
 import type { AgentConfig } from '../../probes/agent/config.ts'
@@ -16,6 +17,8 @@ import { signOperator } from '../../probes/agent/operator.ts'
 import { profiles } from '../../probes/agent/profiles.ts'
 import { measure } from '../../probes/all.ts'
 import { Collector } from '../servers/collector.ts'
+import { objectPeer } from '../servers/object.ts'
+import { loopbackTarget } from '../servers/target.ts'
 import { appOf, contents, folder, spoolAt, tcpTarget } from './samples.ts'
 
 const release = makeKey()
@@ -287,4 +290,33 @@ test('killed at any moment, every measurement is stored once or still in the spo
   expect(sequences.size).toBe(stored.length + waiting.length)
   expect(sequences.size + dropped).toBe(measured)
   await spool.close()
+})
+
+test('a paired transfer goes to the collector as two legs, which the schedule never makes', async () => {
+  const collector = await Collector.start()
+  await using near = await objectPeer({ host: '127.0.79.1' })
+  await using far = await objectPeer({ host: '127.0.79.2' })
+  const of = { scheme: 'http', path: '/', roots: 'public', edge: false } as const
+  const file = (id: string, { port, wishes }: typeof near, more = {}) => {
+    const { host = '' } = wishes
+    return loopbackTarget('transfer', port, { bytes: 262_144, trains: 2, of }, { id, host, decides: 'no', ...more })
+  }
+  const app = file('telegram.file', near, { pairs: [{ with: 'control.file', differs: 'place' }] })
+  const other = file('control.file', far, { spacing: 60 })
+  collector.catalogue = { bytes: await signed(3, [app], [other, ...(await controls())]), version: 3 }
+  const pairs = { shape: { every: 0, bytes: 1e6 }, confirm: { every: null, bytes: 1e6 } }
+  const { agent } = await start(collector.url, { profile: { ...profiles.home, pairs }, unusual: true })
+  await vi.waitFor(() => expect(collector.measurements()).toHaveLength(2), { timeout: 15_000 })
+  const legs = collector.measurements() as unknown as Measurement[]
+  expect(legs.map(({ target, kind, failure }) => [target, kind, failure]).sort()).toEqual([
+    ['control.file', 'transfer', null],
+    ['telegram.file', 'transfer', null],
+  ])
+  expect(new Set(legs.map(({ pair }) => pair!.id)).size).toBe(1)
+  expect(legs.map(({ pair }) => pair!.first).sort()).toEqual([false, true])
+  for (const { steps, pair } of legs) {
+    expect(pair).toMatchObject({ round: 1, test: 'shape', differs: 'place' })
+    expect(steps.filter(({ series, count }) => series && count === 25)).toHaveLength(2)
+  }
+  expect(agent.status()).toMatchObject({ rounds: 0 })
 })

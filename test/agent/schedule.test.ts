@@ -173,7 +173,7 @@ test.each(['KE', 'IR', 'RU', 'CN'])('on the home profile in %s the whole catalog
   const asked = new Set(events.map(({ target }) => target.id))
   const never = builtIn
     .flatMap(app => app.targets)
-    .filter(({ risk, family, roles }) => risk === 'ordinary' && family === 'v4' && !roles)
+    .filter(({ risk, family, roles, kind }) => risk === 'ordinary' && family === 'v4' && !roles && kind !== 'transfer')
     .filter(({ id, countries }) => !asked.has(id) && (!countries || countries.includes(country)))
   expect(never.map(({ id }) => id)).toEqual([])
 })

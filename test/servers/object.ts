@@ -3,6 +3,8 @@ import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
 
 type Wishes = {
+  /** Address it listens on. */
+  host?: string
   /** Bytes of the whole object. */
   size?: number
   /** Bytes a second; Infinity without a limit. */
@@ -36,7 +38,7 @@ export const objectPeer = async (wishes: Wishes = {}) => {
     socket.on('error', () => {})
     socket.on('close', () => sockets.delete(socket))
   })
-  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  await new Promise<void>(resolve => server.listen(0, wishes.host ?? '127.0.0.1', resolve))
   peer.port = (server.address() as AddressInfo).port
   return Object.assign(peer, {
     [Symbol.asyncDispose]: async () => {
