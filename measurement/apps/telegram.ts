@@ -1,17 +1,6 @@
 import type { App } from '../app.ts'
 import type { TargetOf } from '../target.ts'
-import {
-  anyAnswer,
-  diagnosis,
-  experimental,
-  https,
-  innocuousName,
-  names,
-  neutralObjects,
-  object,
-  ordinary,
-  thirdParty,
-} from './defaults.ts'
+import { anyAnswer, diagnosis, experimental, https, innocuousName, names, ordinary, thirdParty } from './defaults.ts'
 import {
   builtIn,
   type DataCentre,
@@ -23,6 +12,7 @@ import {
   PRODUCTION_KEY,
   PRODUCTION_MODULUS,
 } from './telegram-addresses.ts'
+import { telegramFiles } from './telegram-files.ts'
 
 /** TDLib tries all three on every data centre. */
 const ports = [443, 80, 5222] as const
@@ -109,16 +99,6 @@ const inHttp = (place: Omit<DataCentre, 'family'>, transport: 'http' | 'https', 
   kind: 'mtproto',
   ask: { transport, path: transport === 'http' ? '/api' : '/apiw1', dc: place.dc, keys: [PRODUCTION_KEY] },
 })
-
-/** A picture of 31 MB in Telegram's own network, which others time too. */
-const picture = {
-  feature: 'media',
-  host: 'telegram.org',
-  path: '/img/Telegram200million.png',
-  edge: false,
-  source: 'Runnin4ik/dpi-detector:config.py',
-  ...thirdParty,
-} as const
 
 /** Serves files of large channels, with keys of its own that only clients with an account are told. */
 const cdn = (host: string, family: Family): TargetOf<'mtproto'> => ({
@@ -238,15 +218,7 @@ export const telegram: App = {
       source: postMedia,
       ...experimental,
     }),
-    ...[
-      object({
-        ...picture,
-        id: 'telegram.object',
-        pairs: [...neutralObjects, { with: 'telegram.object.name', differs: 'name' }],
-      }),
-      // The same address under another name: where it is faster, the name is what is slowed down.
-      object({ ...picture, ...experimental, id: 'telegram.object.name', sni: 'example.com', risk: 'unusual' }),
-    ],
+    ...telegramFiles,
     recovery('dns.google', '/resolve?name=apv3.stel.com&type=TXT', txt, { status: [200], json: 'Answer' }),
     recovery('mozilla.cloudflare-dns.com', '/dns-query?name=apv3.stel.com&type=TXT', txt, {
       status: [200],
