@@ -33,6 +33,16 @@ export const Point = Type.Object({
   latency: Type.Partial(Type.Record(Operation, orNull(Type.Number({ description: 'Seconds, median over agents.' }))), {
     description: 'By operation: seconds, median over agents.',
   }),
+  goodput: Type.Optional(
+    Type.Object(
+      {
+        app: Type.Optional(Type.Number({ description: 'Bytes a second from the app, median over agents.' })),
+        control: Type.Optional(Type.Number({ description: 'The same from its controls.' })),
+        ratio: Type.Optional(Type.Number({ description: 'Median over agents of app / control.' })),
+      },
+      { description: 'Paired transfers that began in the span; absent where there were none.' },
+    ),
+  ),
   failures: Type.Record(Type.String(), Count, { description: 'By failure: how often.' }),
   verdict: Verdict,
   layer: LayerOrNull,
@@ -107,6 +117,17 @@ export const NearEvent = Type.Object({
   }),
 })
 
+const servedFrom = (description: string) =>
+  Type.Object(
+    {
+      asn: orNull(
+        Type.Integer({ description: 'Network of the answering addresses, null where no one has most of them.' }),
+      ),
+      country: orNull(Country),
+    },
+    { description },
+  )
+
 export const Degradation = Type.Object({
   id: Type.String({ description: 'Name people can cite; it never changes.' }),
   app: AppSlug,
@@ -126,7 +147,46 @@ export const Degradation = Type.Object({
     description: 'Share of deciding endpoints that did not answer while it was in force.',
   }),
   slower: Type.Optional(
-    Type.Number({ minimum: 0, description: 'Of a slow-down: how many times slower than usual, against the controls.' }),
+    Type.Number({
+      minimum: 0,
+      description:
+        'Of a slow-down: how many times slower than usual, against the controls. Of throttling: how many times slower than its paired transfers.',
+    }),
+  ),
+  transfers: Type.Optional(
+    Type.Object(
+      {
+        agents: Type.Integer({ minimum: 0, description: 'Agents whose tests could say something.' }),
+        throttled: Type.Integer({ minimum: 0, description: 'Agents whose transfers are held back.' }),
+        slower: orNull(
+          Type.Object(
+            {
+              low: Type.Number({ minimum: 0, description: 'Lower end.' }),
+              high: Type.Number({ minimum: 0, description: 'Upper end.' }),
+              coverage: Type.Number({ minimum: 0, maximum: 1, description: 'What the interval really covers.' }),
+            },
+            { description: 'How many times slower the app’s transfers are than their pairs: the interval.' },
+          ),
+        ),
+        rate: orNull(
+          Type.Number({
+            minimum: 0,
+            description: 'Bytes a second at which at least three agents are held, within 15 %.',
+          }),
+        ),
+      },
+      { description: 'Paired transfers by agents that could tell; absent where there were none.' },
+    ),
+  ),
+  moved: Type.Optional(
+    Type.Object(
+      {
+        from: servedFrom('Before the onset.'),
+        to: servedFrom('Since then.'),
+        farther: Type.Number({ description: 'Seconds by which the least round trip rose.' }),
+      },
+      { description: 'Where it was served from and is now, where it left the country and is slower for it.' },
+    ),
   ),
   agents: Type.Integer({ minimum: 0, description: 'Agents that were hit.' }),
   tests: Type.Optional(

@@ -168,7 +168,7 @@ export const metrics = {
     help: 'Goodput to the app divided by that of its pair: the control, or the same path with another name or shape.',
     labels: [...place, 'pair'],
     cap: 200,
-    values: { pair: ['control', 'name', 'shape'] },
+    values: { pair: ['control', 'name', 'shape', 'port'] },
     on: 'rollup',
   },
   peyk_goodput_bytes_per_second: {

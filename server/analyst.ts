@@ -6,6 +6,7 @@ import { judgeTouched } from './analysis/verdicts.ts'
 import { Arrivals } from './arrivals.ts'
 import type { Facts } from './facts.ts'
 import { type Change, detect, look } from './findings.ts'
+import { agentPairs } from './pairs.ts'
 import { agentWindows, rollups, type Touched, touch } from './rollup.ts'
 import type { Store } from './store/store.ts'
 import { Watch } from './watch.ts'
@@ -179,7 +180,8 @@ export class Analyst {
       await agentWindows(store, touched)
       // Before the verdicts, which read from it what is usual: after a restart it knows nothing yet.
       const sights = await look(this.#watch, touched, now())
-      const judged = await judgeTouched(store, touched, now(), (...of) => this.#watch.usual(...of))
+      const paired = await agentPairs(store, touched)
+      const judged = await judgeTouched(store, touched, now(), { usual: (...of) => this.#watch.usual(...of), paired })
       await flagNetworks(store, touched, leastAgents)
       await rollups(store, judged, verdicts)
       const changes = await detect(sights, store, { events, networkName, now: now() })

@@ -26,6 +26,7 @@ type Row = {
   attempts: number
   reachability: number | null
   seconds: Record<string, number>
+  goodput: Record<string, number>
   failures: Record<string, number>
   verdict: Verdict
   layer: Layer | ''
@@ -34,7 +35,7 @@ type Row = {
   networks: Record<string, number>
 }
 
-const COLUMNS = `app, feature, country, asn, toUnixTimestamp(at) AS start, origins, agents, attempts, reachability, seconds,
+const COLUMNS = `app, feature, country, asn, toUnixTimestamp(at) AS start, origins, agents, attempts, reachability, seconds, goodput,
   failures, verdict, layer, mechanism, state, networks`
 
 export const iso = (at: number): string => new Date(at * 1000).toISOString().replace('.000Z', 'Z')
@@ -52,6 +53,7 @@ const pointOf = (row: Row): Point => {
     agents: row.agents,
     attempts: row.attempts,
     latency: timed ? latencyOf(row.seconds) : {},
+    ...goodputOf(row.goodput),
     failures: row.failures,
     verdict: row.verdict,
     layer: row.layer || null,
@@ -65,6 +67,17 @@ const latencyOf = (seconds: Record<string, number>): Partial<Record<Operation, n
   Object.fromEntries(
     operations.filter(operation => operation in seconds).map(operation => [operation, round(seconds[operation]!, 6)]),
   )
+
+const goodputOf = ({ app, control, 'ratio/control': ratio }: Record<string, number>): Pick<Point, 'goodput'> => {
+  if (app === undefined && control === undefined && ratio === undefined) return {}
+  return {
+    goodput: {
+      ...(app === undefined ? {} : { app: Math.round(app) }),
+      ...(control === undefined ? {} : { control: Math.round(control) }),
+      ...(ratio === undefined ? {} : { ratio: round(ratio, 4) }),
+    },
+  }
+}
 
 const attributions: Record<Source['origin'], Omit<Source, 'origin'>> = {
   agent: { licence: 'CC BY 4.0', attribution: 'Agents of this server’s volunteers' },

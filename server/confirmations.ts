@@ -47,6 +47,7 @@ const DAY_SECONDS = 86_400
 const REFRESH_MS = 60_000
 
 type Series = { app: string; feature: string; country: string; asn: number }
+type Alarmed = Series & { slow: boolean }
 type Alarm = Series & {
   /** Agents that may be asked, with how often they were of this alarm within a day. */
   agents: Map<string, number>
@@ -149,8 +150,8 @@ export class Confirmations {
       ({ app, end, state, verdict }) =>
         end === null && app !== CONTROL && (state === 'unconfirmed' || verdict === 'slow'),
     )
-    const series = open.flatMap(({ app, feature, country, networks }) =>
-      networks.map(asn => ({ app, feature, country, asn })),
+    const series = open.flatMap(({ app, feature, country, networks, verdict }) =>
+      networks.map((asn): Alarmed => ({ app, feature, country, asn, slow: verdict === 'slow' })),
     )
     const asked = series.length + this.#waiting.size > 0 ? await askedSince(store, at - DAY_SECONDS) : []
     this.#settle(asked, at)
@@ -178,7 +179,7 @@ export class Confirmations {
 }
 
 const alarmOf = (
-  series: Series,
+  series: Alarmed,
   asked: readonly Asked[],
   known: readonly string[],
   failing: ReadonlyMap<string, number>,
@@ -192,14 +193,14 @@ const alarmOf = (
   return { ...series, agents, hopeful, targets: targetsOf(series, failing) }
 }
 
-/** Deciding targets of the series, those that fail most first, one per address. */
-const targetsOf = (series: Series, failing: ReadonlyMap<string, number>): string[] => {
-  const { app, feature, country } = series
-  const own = allTargets().filter(
-    ({ app: of, target }) => of === app && target.feature === feature && isAsked(target, country),
-  )
+/** Of a slow series the app's transfers, then the series' deciding targets, those that fail most first; one per address. */
+const targetsOf = (series: Alarmed, failing: ReadonlyMap<string, number>): string[] => {
+  const { app, feature, country, slow } = series
+  const asked = allTargets().filter(({ app: of, target }) => of === app && isAsked(target, country))
+  const own = asked.filter(({ target }) => target.feature === feature && target.decides === 'yes')
   const share = ({ target }: (typeof own)[number]): number => failing.get(`${keyOf(series)} ${target.id}`) ?? 0
   const chosen = new Map<string, string>()
+  for (const { target } of slow ? asked : []) if (target.pairs) chosen.set(target.host, target.id)
   for (const one of own.toSorted((a, b) => share(b) - share(a))) {
     if (!chosen.has(one.target.host)) chosen.set(one.target.host, one.target.id)
   }
@@ -207,7 +208,6 @@ const targetsOf = (series: Series, failing: ReadonlyMap<string, number>): string
 }
 
 const isAsked = (target: Target, country: string): boolean =>
-  target.decides === 'yes' &&
   !target.experimental &&
   target.risk === 'ordinary' &&
   (target.countries === undefined || target.countries.includes(country)) &&

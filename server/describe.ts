@@ -4,8 +4,11 @@ import type { Feature } from '../measurement/target.ts'
 import { type Finding, findingsOf } from './analysis/degradations.ts'
 import type { Episode } from './analysis/detector.ts'
 import type { Cut } from './analysis/isolation.ts'
-import { joined, type Series, TOGETHER_SECONDS, WEEK_SECONDS } from './analysis/parts.ts'
+import { joined, type Series, TOGETHER_SECONDS, type Transfers, WEEK_SECONDS } from './analysis/parts.ts'
 import { zoneOf } from './analysis/recurrence.ts'
+import { type HeldTest, throttledOf } from './analysis/throttling.ts'
+import { movedOf } from './moved.ts'
+import { testsFor } from './pairs.ts'
 import type { Store } from './store/store.ts'
 import { testsOf } from './tests.ts'
 import { trialsOf } from './trials.ts'
@@ -23,10 +26,36 @@ const NEWEST_SECONDS = 28 * 86_400
 /** How other networks did is taken from the first day. */
 const OTHERS_SECONDS = 86_400
 
-type Episodes = ReadonlyMap<number, readonly Episode[]>
+/** By network: what the detector saw of a series, and paired transfers that speak for it. */
+type Trouble = {
+  episodes: ReadonlyMap<number, readonly Episode[]>
+  transfers: ReadonlyMap<number, Transfers>
+}
 
-/** Series of the country that had trouble since `horizon`, with those of their episodes that belong to it. */
-export const troubled = (seen: ReadonlyMap<number, Seen>, horizon: number): Map<string, Episodes> => {
+/**
+ * Series of the country that had trouble since `horizon`, by the detector or by paired transfers, with what belongs to it.
+ */
+export const troubled = (
+  seen: ReadonlyMap<number, Seen>,
+  tests: readonly HeldTest[],
+  horizon: number,
+): Map<string, Trouble> => {
+  const episodes = episodesSince(seen, horizon)
+  const shown = tests.filter(({ held, start }) => held && start >= horizon)
+  const keys = new Set([...episodes.keys(), ...shown.map(({ app, feature }) => `${app} ${feature}`)])
+  const byApp = Map.groupBy(tests, ({ app }) => app)
+  return new Map(
+    [...keys].map(key => {
+      const [app = '', feature = ''] = key.split(' ')
+      const { own, tests: of } = testsFor(byApp.get(app) ?? [], app, feature)
+      const networks = Map.groupBy(of, ({ asn }) => asn)
+      const transfers = new Map([...networks].map(([asn, tests]) => [asn, { own, tests }]))
+      return [key, { episodes: episodes.get(key) ?? new Map(), transfers }]
+    }),
+  )
+}
+
+const episodesSince = (seen: ReadonlyMap<number, Seen>, horizon: number): Map<string, Map<number, Episode[]>> => {
   const found = new Map<string, Map<number, Episode[]>>()
   for (const [asn, { series }] of seen) {
     for (const [key, episodes] of series) {
@@ -55,13 +84,14 @@ export const describe = async (
   store: Store,
   country: string,
   key: string,
-  episodes: Episodes,
+  { episodes, transfers }: Trouble,
   now: number,
 ): Promise<Described> => {
   const [app = '', feature = ''] = key.split(' ')
   const of = { country, app, feature }
-  const asns = [...episodes.keys()]
-  const all = [...episodes.values()].flat()
+  const held = [...transfers.values()].flatMap(({ own, tests }) => (own ? throttledOf(tests, now) : []))
+  const asns = [...new Set([...episodes.keys(), ...transfers.keys()])]
+  const all = [...[...episodes.values()].flat(), ...held]
   const first = Math.min(...all.map(({ onset }) => onset))
   // What is open and not seen for a week has ended; nothing of it lies later.
   const last = Math.floor(Math.min(now, Math.max(...all.map(({ end, seen }) => end ?? seen)) + WEEK_SECONDS))
@@ -69,7 +99,7 @@ export const describe = async (
   const add = async (from: number, to: number, named: readonly number[]) => {
     for (const trials of await trialsOf(store, { ...of, asns: named, from: Math.max(0, from), to })) {
       for (const [asn, own] of trials.networks) {
-        if (named.length === 0 && episodes.has(asn)) continue
+        if (named.length === 0 && asns.includes(asn)) continue
         networks.set(asn, [...(networks.get(asn) ?? []), ...own])
       }
     }
@@ -87,8 +117,32 @@ export const describe = async (
     if (until > from) await add(from, until, [])
   }
   const tests = await testsOf(store, { ...of, from: Math.max(0, first - BEFORE_SECONDS), to: last + 1 })
-  const findings = findingsOf(networks, zoneOf(country), now, { episodes: asn => episodes.get(asn) ?? [], tests })
-  return { app, feature: feature as Feature, findings }
+  // Transfers show trouble where nothing else was measured.
+  for (const asn of transfers.keys()) if (!networks.has(asn)) networks.set(asn, [])
+  const findings = findingsOf(networks, zoneOf(country), now, {
+    episodes: asn => episodes.get(asn) ?? [],
+    tests,
+    transfers: asn => transfers.get(asn) ?? { own: false, tests: [] },
+  })
+  return {
+    app,
+    feature: feature as Feature,
+    findings: await Promise.all(findings.map(one => explained(store, of, one, now))),
+  }
+}
+
+/** A slow-down whose app left the country is named so; throttled by nobody, since the longer way accounts for it. */
+const explained = async (
+  store: Store,
+  of: { country: string; app: string; feature: string },
+  finding: Finding,
+  now: number,
+): Promise<Finding> => {
+  const { verdict, mechanism, layer, onset, end, networks } = finding
+  if (verdict !== 'slow' && verdict !== 'throttled') return finding
+  const throttled = verdict === 'throttled' && (mechanism !== null || layer !== null)
+  const moved = await movedOf(store, { ...of, asns: networks, onset, until: end ?? now, throttled })
+  return moved ? { ...finding, verdict: 'slow', mechanism: 'relocation', moved } : finding
 }
 
 /** Networks cut off or silent: findings about the network itself, under the app of the controls. */
@@ -128,6 +182,8 @@ const findingOf = (group: readonly { asn: number; cut: Cut }[]): Finding => {
     recurring: null,
     share: 1,
     slower: null,
+    transfers: null,
+    moved: null,
     agents,
     tests: { answered: 0, agreed: 0 },
     control: verdict === 'domestic_only' ? 'domestic controls of the same agents' : 'agents of other networks',

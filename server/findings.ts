@@ -2,10 +2,13 @@ import { createHash } from 'node:crypto'
 import type { PolicyEvent } from '../events/event.ts'
 import { near } from '../events/select.ts'
 import type { Degradation } from '../measurement/answers.ts'
+import type { Relocation } from '../measurement/judge/relocation.ts'
 import type { Feature } from '../measurement/target.ts'
-import type { Finding } from './analysis/degradations.ts'
+import type { Finding, TransfersSaid } from './analysis/degradations.ts'
 import { sentenceOf } from './analysis/sentence.ts'
+import { heldOf, PAST_SECONDS } from './analysis/throttling.ts'
 import { describe, describeCuts, troubled } from './describe.ts'
+import { pairTestsOf } from './pairs.ts'
 import type { Touched } from './rollup.ts'
 import { sqlTime } from './store/rows.ts'
 import type { Store } from './store/store.ts'
@@ -50,13 +53,18 @@ export const detect = async (
   const changes: Change[] = []
   for (const [country, { changed, seen }] of sights) {
     const horizon = Math.min(options.now, ...changed.values()) - HORIZON_SECONDS
-    const described = [describeCuts(seen, horizon)]
-    for (const [key, episodes] of troubled(seen, horizon)) {
-      described.push(await describe(store, country, key, episodes, options.now))
-    }
     const known = (await currentDegradations(store, { country })).filter(
       ({ end }) => end === null || seconds(end) >= horizon,
     )
+    const described = [describeCuts(seen, horizon)]
+    // What still belongs to the findings of these days began no earlier than they did.
+    const slow = known.filter(({ verdict }) => verdict === 'slow' || verdict === 'throttled')
+    const first = Math.min(horizon, ...slow.map(({ onset }) => seconds(onset)))
+    const pairs = await pairTestsOf(store, { country, from: first - PAST_SECONDS, to: options.now + 1 })
+    const tests = [...Map.groupBy(pairs, ({ asn }) => asn).values()].flatMap(heldOf)
+    for (const [key, trouble] of troubled(seen, tests, horizon)) {
+      described.push(await describe(store, country, key, trouble, options.now))
+    }
     const keys = new Set([...described, ...known].map(({ app, feature }) => `${app} ${feature}`))
     for (const key of keys) {
       const [app = '', feature = ''] = key.split(' ')
@@ -166,7 +174,7 @@ const matching = (known: readonly Degradation[], { networks, onset, end }: Findi
 }
 
 const named = (finding: Finding, key: Key, before: Degradation | undefined, options: DetectOptions): Degradation => {
-  const { onset, end, slower, tests, ...plain } = finding
+  const { onset, end, slower, tests, transfers, moved, ...plain } = finding
   const change = { ...key, onset, asn: finding.networks.length === 1 ? finding.networks[0] : undefined }
   return {
     id: before?.id ?? idOf(finding, key),
@@ -177,10 +185,26 @@ const named = (finding: Finding, key: Key, before: Degradation | undefined, opti
     share: Math.round(finding.share * 1e4) / 1e4,
     ...(slower === null ? {} : { slower: Math.round(slower * 100) / 100 }),
     ...(tests.answered === 0 ? {} : { tests }),
+    ...(moved === null ? {} : { moved: movedTo(moved) }),
+    ...(transfers === null ? {} : { transfers: rounded(transfers) }),
     events: near(options.events, change).map(({ event, distance }) => ({ id: event.id, distance })),
     sentence: sentenceOf({ ...finding, ...key, networkName: options.networkName }),
     revision: (before?.revision ?? 0) + 1,
     known: iso(Math.floor(options.now)),
+  }
+}
+
+const movedTo = ({ from, to, farther }: Relocation): NonNullable<Degradation['moved']> => {
+  const place = ({ asn, country }: Relocation['from']) => ({ asn, country })
+  return { from: place(from), to: place(to), farther: Math.round(farther * 1e4) / 1e4 }
+}
+
+const rounded = ({ agents, throttled, slower, rate }: TransfersSaid): NonNullable<Degradation['transfers']> => {
+  const two = (value: number) => Math.round(value * 100) / 100
+  return {
+    ...{ agents, throttled },
+    slower: slower && { low: two(slower.low), high: two(slower.high), coverage: two(slower.coverage) },
+    rate: rate === null ? null : Math.round(rate),
   }
 }
 

@@ -113,7 +113,10 @@ export const DECIDES = `(target IN {deciding:Array(String)} OR (origin = 'ooni' 
 const NETWORKS = 'ARRAY JOIN if(asn = 0, [toUInt32(0)], [asn, toUInt32(0)]) AS network'
 
 /** Public rollups of one level, from agent_windows and verdicts of the touched spans. One vote per agent. */
-const rollupsSql = (level: RollupLevel): string => `INSERT INTO rollups
+const rollupsSql = (
+  level: RollupLevel,
+): string => `INSERT INTO rollups (level, app, feature, country, asn, at, origins, agents, attempts, answered, reachability, seconds,
+  goodput, failures, verdict, layer, mechanism, state, networks, revision)
 WITH touched AS (SELECT DISTINCT t.1 AS country, arrayJoin([t.2, 0]) AS asn, intDiv(t.3, ${level}) * ${level} AS start
   FROM (SELECT arrayJoin(arrayZip({countries:Array(String)}, {asns:Array(UInt32)}, {starts:Array(UInt32)})) AS t)),
 voters AS (
@@ -132,6 +135,23 @@ voters AS (
     sum(got) AS answered, median(got / tried) AS reachability, sumMap(failed) AS failures,
     groupArrayArray(arrayZip(mapKeys(medians), mapValues(medians))) AS timed
   FROM (SELECT *, ${MEDIANS('timed')} AS medians FROM voters) GROUP BY app, feature, country, network, start
+), flows AS (
+  SELECT app, feature, country, network, start, any(origin) AS origin, agent, differs, median(app_goodput) AS ours,
+    median(control_goodput) AS theirs, median(ratio) AS part, medianIf(rate, mechanism IN ('police', 'shape')) AS held
+  FROM (SELECT *, toUInt32(intDiv(toUInt32(at), ${level}) * ${level}) AS start FROM agent_pairs
+    WHERE at >= fromUnixTimestamp(intDiv({from:UInt32}, ${level}) * ${level}) AND at < fromUnixTimestamp({to:UInt32} + ${level})
+      AND country IN {countries:Array(String)} AND role != 'control'
+    ORDER BY revision DESC LIMIT 1 BY country, asn, agent, pair)
+  ${NETWORKS}
+  WHERE (country, network, start) IN (SELECT country, asn, start FROM touched)
+  GROUP BY app, feature, country, network, start, agent, differs
+), transfers AS (
+  SELECT app, feature, country, network, start, groupUniqArray(origin) AS paired_origins, uniqExact(agent) AS paired_agents,
+    mapFilter((k, v) -> isFinite(v), map('app', ifNull(medianIf(ours, differs = 'place'), nan),
+      'control', ifNull(medianIf(theirs, differs = 'place'), nan), 'held', ifNull(median(held), nan),
+      'ratio/control', ifNull(medianIf(part, differs = 'place'), nan), 'ratio/name', ifNull(medianIf(part, differs = 'name'), nan),
+      'ratio/shape', ifNull(medianIf(part, differs = 'protocol'), nan), 'ratio/port', ifNull(medianIf(part, differs = 'port'), nan))) AS goodput
+  FROM flows GROUP BY app, feature, country, network, start
 ), words AS (
   SELECT app, feature, country, asn AS network, start, argMax(verdict, (judged, worst)) AS verdict, argMax(top, (judged, worst)) AS cause
   FROM (
@@ -149,10 +169,12 @@ voters AS (
   SELECT words.*, if(network = 0, counted, CAST(map(), 'Map(String, UInt64)')) AS networks FROM words LEFT JOIN counts USING (app, feature, country, start)
   WHERE (country, network, start) IN (SELECT country, asn, start FROM touched)
 )
-SELECT ${level}, app, feature, country, network, fromUnixTimestamp(start), origins, agents, attempts, answered,
-  if(agents > 0, reachability, NULL), ${MEDIANS('timed')}, failures,
+SELECT ${level}, app, feature, country, network, fromUnixTimestamp(start), arrayDistinct(arrayConcat(origins, paired_origins)),
+  if(agents > 0, agents, paired_agents), attempts, answered,
+  if(agents > 0, reachability, NULL), ${MEDIANS('timed')}, goodput, failures,
   if(verdict = '', 'insufficient', verdict), cause.1, cause.2, cause.3, networks, {revision:UInt64}
-FROM numbers FULL JOIN told USING (app, feature, country, network, start)`
+FROM (SELECT * FROM numbers FULL JOIN told USING (app, feature, country, network, start)) AS known
+FULL JOIN transfers USING (app, feature, country, network, start)`
 
 export const agentWindows = async (store: Store, touched: Touched): Promise<void> => {
   for (const chunk of chunksOf(touched))

@@ -29,6 +29,8 @@ type Row = {
   agents: number
   reachability: number | null
   seconds: Record<string, number>
+  /** By flow (`app`, `control`), by `ratio/…` what they differ in, and `held`, the rate of a policer or shaper. */
+  goodput: Record<string, number>
   verdict: Verdict
 }
 
@@ -57,8 +59,18 @@ const samplesOfRow = (row: Row): RollupSample[] => {
     ...Object.entries(row.seconds).map(([operation, value]) =>
       sample('peyk_latency_seconds', { ...place, operation }, value, row),
     ),
+    ...Object.entries(row.goodput).map(([key, value]) => flowSample(place, key, value, row)),
     sample('peyk_verdict_rank', place, verdicts.indexOf(row.verdict), row),
   ].filter(({ value }) => Number.isFinite(value))
+}
+
+type Where = Record<'app' | 'feature' | 'country' | 'asn', string>
+
+const flowSample = (place: Where, key: string, value: number, row: Pick<Row, 'start' | 'agents'>): RollupSample => {
+  const [what = '', pair] = key.split('/')
+  if (pair) return sample('peyk_throughput_ratio', { ...place, pair }, value, row)
+  if (what === 'held') return sample('peyk_policer_rate_bytes_per_second', place, value, row)
+  return sample('peyk_goodput_bytes_per_second', { ...place, flow: what }, value, row)
 }
 
 const samplesOfControl = (row: ControlRow): RollupSample[] =>
@@ -73,7 +85,7 @@ type Wanted = { rollups: string; windows: string; params: Params }
 
 const rollupsSql = (
   where: string,
-) => `SELECT app, feature, country, asn, toUnixTimestamp(at) AS start, agents, reachability, seconds, verdict
+) => `SELECT app, feature, country, asn, toUnixTimestamp(at) AS start, agents, reachability, seconds, goodput, verdict
   FROM rollups FINAL WHERE level = ${ROLLUP_SECONDS} AND app != {control:String} AND ${where} AND ${PUBLIC}`
 
 /** Median over agents of answered to attempted controls, per network and over the country (network 0). */
@@ -126,9 +138,18 @@ export async function presentSamples(store: Store, now: number): Promise<RollupS
 
 export type Range = { from: number; to: number; country?: string | undefined; app?: string | undefined }
 
-type Told = { name: RollupMetric; operation: string } & Omit<Row, 'reachability' | 'seconds' | 'verdict'> & {
+type Told = { name: RollupMetric; operation: string } & Omit<
+  Row,
+  'reachability' | 'seconds' | 'goodput' | 'verdict'
+> & {
     value: number
   }
+
+/** The label beside the place; what it holds is read as `operation`. */
+const ownLabel: Partial<Record<RollupMetric, string>> = {
+  peyk_throughput_ratio: 'pair',
+  peyk_goodput_bytes_per_second: 'flow',
+}
 
 /** A row per sample, family by family and series by series, times ascending: the engine sorts. */
 const toldSql = (
@@ -138,6 +159,8 @@ const toldSql = (
       if(isNull(reachability), [], [('peyk_reachability_ratio', '', assumeNotNull(reachability))]),
       if(agents = 0, [], [('peyk_reachability_agents', '', toFloat64(agents))]),
       arrayMap(o -> ('peyk_latency_seconds', toString(o), seconds[o]), mapKeys(seconds)),
+      arrayMap(k -> (multiIf(k = 'held', 'peyk_policer_rate_bytes_per_second', startsWith(k, 'ratio/'), 'peyk_throughput_ratio',
+        'peyk_goodput_bytes_per_second'), if(k = 'held', '', replaceOne(toString(k), 'ratio/', '')), goodput[k]), mapKeys(goodput)),
       [('peyk_verdict_rank', '', toFloat64(indexOf({verdicts:Array(String)}, toString(verdict)) - 1))]) AS samples
     FROM (${rollupsSql(where)})) ARRAY JOIN samples AS sample
   WHERE isFinite(value) ORDER BY name, app, feature, country, asn, operation, start`
@@ -154,7 +177,8 @@ export async function* rangeSamples(
   for await (const row of store.stream<Told>(toldSql(rollups), params)) {
     const { name, operation, value, start, agents } = row
     const place = { app: row.app, feature: row.feature, country: row.country, asn: String(row.asn) }
-    yield { name, labels: operation === '' ? place : { ...place, operation }, value, start, agents }
+    const own = operation === '' ? {} : { [ownLabel[name] ?? 'operation']: operation }
+    yield { name, labels: { ...place, ...own }, value, start, agents }
   }
   const controls: RollupSample[] = []
   for await (const row of store.stream<ControlRow>(`${controlsSql(windows)} ORDER BY country, asn, start`, params))

@@ -63,11 +63,21 @@ const failing = (tried: readonly Worked[]): number | null => {
 }
 
 /**
+ * What paired transfers of the network's agents say (throttle.ts, `agree`). `own`: of this very feature; those of another
+ * feature of the app tell only why this one is slow.
+ */
+export type Transfers = { own: boolean; confirmed: boolean | null; layer: Layer | null; mechanism: Mechanism | null }
+
+/**
  * The verdict over (app, feature, network) in one window: a pure function, its truth table is its test. Order matters
  * and follows reference detection.md §2.3: first whether the line or the country is cut off, then whether the app is
  * down everywhere, and only then the app on this network.
  */
-export const judge = (all: readonly Witness[], abroad: readonly Abroad[] = []): Judgement => {
+export const judge = (
+  all: readonly Witness[],
+  abroad: readonly Abroad[] = [],
+  transfers: Transfers | null = null,
+): Judgement => {
   const foreign = failing(all.map(witness => witness.foreign))
   const domestic = failing(all.map(witness => witness.domestic))
   const said = (
@@ -89,8 +99,13 @@ export const judge = (all: readonly Witness[], abroad: readonly Abroad[] = []): 
   // An agent whose own line is dead says nothing about the app.
   const witnesses = all.filter(({ attempts, foreign }) => attempts > 0 && foreign !== false)
   const results = witnesses.reduce((sum, { attempts }) => sum + attempts, 0)
-  if (results < LEAST_RESULTS) return said('insufficient', witnesses)
-  const reach = reachOf(witnesses)
+  const few = results < LEAST_RESULTS
+  const reach = few ? 1 : reachOf(witnesses)
+  if (reach >= PARTIAL_BELOW && transfers?.confirmed && (transfers.own || isSlow(witnesses))) {
+    // Three agents' tests that agree have confirmed it, however many others only looked.
+    return { ...said('throttled', witnesses, transfers.layer, transfers.mechanism), state: 'confirmed' }
+  }
+  if (few) return said('insufficient', witnesses)
   if (reach >= PARTIAL_BELOW) return said(isSlow(witnesses) ? 'slow' : 'ok', witnesses)
   const { layer, mechanism } = cause(witnesses)
   if (isDown(abroad)) return said('app_down', witnesses, layer)

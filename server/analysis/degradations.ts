@@ -1,3 +1,4 @@
+import type { Relocation } from '../../measurement/judge/relocation.ts'
 import { median } from '../../measurement/judge/statistics.ts'
 import { BLOCKED_AT_MOST, cause, PARTIAL_BELOW, SLOW_FROM } from '../../measurement/judge/verdict.ts'
 import type { Layer } from '../../measurement/step.ts'
@@ -5,11 +6,20 @@ import type { Mechanism, Recurrence, State, Verdict } from '../../measurement/ve
 import { DETECTOR_BIN_SECONDS } from '../../measurement/windows.ts'
 import { isConfirmed, isSlower, losesReach, type Test, type Tested, tested } from './confirm.ts'
 import { type Episode, episodesOf } from './detector.ts'
-import { HIT_SLOWER, type Part, partsOf, type Series, TOGETHER_SECONDS } from './parts.ts'
+import { HIT_SLOWER, type Part, partsOf, type Series, TOGETHER_SECONDS, type Transfers } from './parts.ts'
 import { insideRecurrence, recurrenceOf } from './recurrence.ts'
+import type { Paired } from './throttling.ts'
 import { stateOf } from './trust.ts'
 
 /** From trials to degradations: what happened on each network of a country, told as one finding per cause. Pure. */
+
+/** Of the agents whose tests say something, and of those held back: how many, how much, at which rate (bytes/s). */
+export type TransfersSaid = {
+  agents: number
+  throttled: number
+  slower: { low: number; high: number; coverage: number } | null
+  rate: number | null
+}
 
 /** What was found, before it has a name and a history. Times are Unix seconds; `end` is when trouble was last seen. */
 export type Finding = {
@@ -22,8 +32,12 @@ export type Finding = {
   end: number | null
   recurring: Recurrence[] | null
   share: number
-  /** How many times slower than usual, against the controls; null where reach was lost. */
+  /** How many times slower than usual, against the controls; of throttling, how many times slower than a paired transfer. */
   slower: number | null
+  /** What paired transfers say; null where there are none. */
+  transfers: TransfersSaid | null
+  /** Where a slow app is served from now, where that is abroad and was not; null where it is not so, or not known. */
+  moved: Relocation | null
   agents: number
   control: string
   /** Confirmation tests that say something, and those that agree. */
@@ -37,6 +51,7 @@ const SAME_HOURS = 0.5
 export type Beside = {
   episodes?: (asn: number, trials: readonly Series[]) => readonly Episode[]
   tests?: readonly Test[]
+  transfers?: (asn: number) => Transfers
 }
 
 /**
@@ -46,9 +61,11 @@ export const findingsOf = (
   networks: ReadonlyMap<number, readonly Series[]>,
   tz: string,
   now: number,
-  { episodes = (_, trials) => episodesOf(trials), tests = [] }: Beside = {},
+  { episodes = (_, trials) => episodesOf(trials), tests = [], transfers }: Beside = {},
 ): Finding[] => {
-  const parts = [...networks].flatMap(([asn, trials]) => partsOf(asn, trials, episodes(asn, trials), tz, now))
+  const parts = [...networks].flatMap(([asn, trials]) =>
+    partsOf(asn, trials, episodes(asn, trials), tz, now, transfers?.(asn)),
+  )
   return cluster(parts).map(group => finding(group, networks, tz, tests))
 }
 
@@ -69,7 +86,8 @@ const together = (a: Part, b: Part): boolean => {
     const overlap = Math.min(a.seen, b.seen) - Math.max(a.onset, b.onset)
     return overlap > 0 && sameHours(a.recurring, b.recurring)
   }
-  return !a.recurring && !b.recurring && Math.abs(a.onset - b.onset) <= TOGETHER_SECONDS
+  const within = Math.max(TOGETHER_SECONDS, a.late, b.late)
+  return !a.recurring && !b.recurring && Math.abs(a.onset - b.onset) <= within
 }
 
 const hoursOf = (windows: readonly Recurrence[]): Set<string> =>
@@ -91,12 +109,16 @@ const sameHours = (a: readonly Recurrence[], b: readonly Recurrence[]): boolean 
 
 const failing = (trials: readonly Series[]): Series[] => trials.filter(({ attempts, answered }) => answered < attempts)
 
-/** Of a slow-down the layer is open: what fails beside it is chance. */
+/** Of a slow-down the layer is open: what fails beside it is chance. Of throttling the tests say it. */
 const causeOf = ({
   kind,
   trials,
-}: Pick<Part, 'kind' | 'trials'>): { layer: Layer | null; mechanism: Mechanism | null } =>
-  kind === 'reach' ? cause(failing(trials)) : { layer: null, mechanism: null }
+  paired,
+}: Pick<Part, 'kind' | 'trials' | 'paired'>): { layer: Layer | null; mechanism: Mechanism | null } => {
+  if (kind === 'reach') return cause(failing(trials))
+  if (kind === 'slow' || !paired) return { layer: null, mechanism: null }
+  return { layer: paired.layer, mechanism: paired.mechanism }
+}
 
 const layerOfPart = (part: Part): Layer | null => causeOf(part).layer
 
@@ -117,24 +139,57 @@ const finding = (
   const tallies = group.flatMap(part => part.tallies)
   const attempts = trials.reduce((sum, trial) => sum + trial.attempts, 0)
   const answered = trials.reduce((sum, trial) => sum + trial.answered, 0)
-  const slower = Math.exp(median(group.map(part => part.slower)))
+  const transfers = transfersOf(group)
+  const times = group.map(({ kind, paired, slower }) =>
+    kind === 'throttled' && paired?.slower ? Math.log(paired.slower.value) : slower,
+  )
+  const slower = Math.exp(median(times))
   const share = attempts === 0 ? 0 : 1 - answered / attempts
   const borne = testedOf(group, recurring, share, tests)
   // A little slower on every agent is a busy evening as likely as anything: only a paired transfer can confirm that.
   const doubtful = kind === 'slow' && slower < SLOW_FROM
+  const shown = kind === 'throttled' || (kind === 'slow' && group.some(({ paired }) => paired?.slowed))
   return {
     networks: asns,
-    verdict: kind === 'slow' ? 'slow' : reachOf(trials) <= BLOCKED_AT_MOST ? 'blocked' : 'partial',
-    ...causeOf({ kind, trials }),
-    state: doubtful ? 'unconfirmed' : isConfirmed(borne) ? 'confirmed' : stateOf(tallies),
+    verdict: kind !== 'reach' ? kind : reachOf(trials) <= BLOCKED_AT_MOST ? 'blocked' : 'partial',
+    ...causeOf({ kind, trials, paired: loudest(group) }),
+    state: shown ? 'confirmed' : doubtful ? 'unconfirmed' : isConfirmed(borne) ? 'confirmed' : stateOf(tallies),
     onset,
     end: group.some(({ open }) => open) ? null : seen + DETECTOR_BIN_SECONDS,
     recurring,
     share,
-    slower: kind === 'slow' ? slower : null,
-    agents: tallies.filter(({ hit }) => hit).length,
+    slower: kind === 'reach' ? null : slower,
+    transfers,
+    moved: null,
+    agents: Math.max(tallies.filter(({ hit }) => hit).length, kind === 'throttled' ? (transfers?.throttled ?? 0) : 0),
     control: controlOf(kind, asns, networks, onset, seen),
     tests: borne,
+  }
+}
+
+/** Of several networks' tests those of most agents: layer and mechanism are said as they say. */
+const loudest = (group: readonly Part[]): Paired | null =>
+  group.map(({ paired }) => paired).reduce((a, b) => ((b?.throttled ?? -1) > (a?.throttled ?? -1) ? b : a), null)
+
+const transfersOf = (group: readonly Part[]): TransfersSaid | null => {
+  const said = group.flatMap(({ paired }) => paired ?? []).filter(({ agents }) => agents > 0)
+  if (said.length === 0) return null
+  const sum = (of: (paired: Paired) => number) => said.reduce((total, paired) => total + of(paired), 0)
+  const slower = said.flatMap(({ slower }) => slower ?? [])
+  const rates = said.flatMap(({ rate }) => rate ?? [])
+  return {
+    agents: sum(({ agents }) => agents),
+    throttled: sum(({ throttled }) => throttled),
+    // Of several networks: as wide as any says.
+    slower:
+      slower.length === 0
+        ? null
+        : {
+            low: Math.min(...slower.map(({ low }) => low)),
+            high: Math.max(...slower.map(({ high }) => high)),
+            coverage: Math.min(...slower.map(({ coverage }) => coverage)),
+          },
+    rate: rates.length > 0 ? median(rates) : null,
   }
 }
 
@@ -176,6 +231,7 @@ const controlOf = (
   to: number,
 ): string => {
   if (kind === 'slow') return 'neutral controls of the same agents'
+  if (kind === 'throttled') return 'paired transfers of the same agents'
   const others = [...networks]
     .filter(([asn]) => !asns.includes(asn))
     .map(([, trials]) => trials.filter(({ at }) => at >= from && at <= to))

@@ -5,6 +5,7 @@ import { type Episode, type Kind, withoutOutages } from './detector.ts'
 import { llr, type MixtureRule } from './mixture.ts'
 import { splitOfRatio, splitOfReach } from './onset.ts'
 import { insideRecurrence, recurrenceOf } from './recurrence.ts'
+import { type HeldTest, PAIRED_SECONDS, type Paired, pairedAt, type Throttled, throttledOf } from './throttling.ts'
 import { failedShare, type Trial } from './trial.ts'
 import type { Tally } from './trust.ts'
 
@@ -14,7 +15,7 @@ export type Series = Trial & { failures: Readonly<Record<string, number>> }
 
 /** Times are Unix seconds; `seen` is the last bin in which it was seen. */
 export type Part = {
-  kind: Kind
+  kind: Kind | 'throttled'
   asn: number
   onset: number
   seen: number
@@ -26,7 +27,14 @@ export type Part = {
   slower: number
   /** By agent, the ln ratio of target to control before the onset of a slow-down. */
   usual: ReadonlyMap<string, number>
+  /** What paired transfers say of it; null where there are none. */
+  paired: Paired | null
+  /** Seconds by which the onset may be late: tests are rarer than trials. */
+  late: number
 }
+
+/** Paired tests of the app on one network, oldest first; `own`: of this feature, so that they can show throttling alone. */
+export type Transfers = { own: boolean; tests: readonly HeldTest[] }
 
 /** Episodes this close are looked at together for a weekly pattern: the longest pause a weekly pattern makes. */
 export const WEEK_SECONDS = 7 * 86_400
@@ -66,6 +74,7 @@ export const partsOf = (
   episodes: readonly Episode[],
   tz: string,
   now: number,
+  transfers: Transfers = { own: false, tests: [] },
 ): Part[] => {
   const trials = withoutOutages(unordered).filter(({ attempts, foreign }) => attempts > 0 && foreign !== false)
   const within = (from: number, to: number): Series[] => trials.filter(({ at }) => at >= from && at <= to)
@@ -83,14 +92,17 @@ export const partsOf = (
     const open = now - span.seen < STALE_SECONDS
     const { seen } = span
     const tallies = reachTallies(asn, inside)
-    const reach = { kind: 'reach', slower: 0, usual: new Map() } as const
+    const reach = { kind: 'reach', slower: 0, usual: new Map(), paired: null, late: 0 } as const
     return [{ ...reach, asn, onset, seen, open, recurring, trials: inside, tallies }]
   })
   const slow = joined(
     episodes.filter(({ kind }) => kind === 'slow'),
     REFRACTORY_SECONDS,
   ).map(of => lasting(asn, of, trials, now))
-  return [...reach, ...slow.flatMap(part => beside(part, reach))]
+  const held = throttledOf(transfers.tests, now)
+  const shown = slow.map(part => explained(part, held, transfers.tests))
+  const alone = transfers.own ? held.filter(of => !slow.some(part => overlap(part, of))) : []
+  return [...reach, ...[...shown, ...alone.map(of => byTests(asn, of, trials))].flatMap(part => beside(part, reach))]
 }
 
 const lasting = (asn: number, span: Span, trials: readonly Series[], now: number): Part => {
@@ -100,7 +112,7 @@ const lasting = (asn: number, span: Span, trials: readonly Series[], now: number
   const open = span.end === null && now - span.seen < STALE_SECONDS
   const seen = span.end === null ? span.seen : lastSeen(span, span.end, trials)
   const inside = trials.filter(({ at }) => at >= onset && at <= seen)
-  const part = { kind, asn, onset, seen, open, recurring: null, trials: inside }
+  const part = { kind, asn, onset, seen, open, recurring: null, trials: inside, paired: null, late: 0 }
   if (kind === 'reach') return { ...part, tallies: reachTallies(asn, inside), slower: 0, usual: new Map() }
   return { ...part, ...slowTallies(asn, inside, trials, onset) }
 }
@@ -150,13 +162,38 @@ const slowTallies = (asn: number, inside: readonly Series[], all: readonly Serie
   return { tallies, slower, usual }
 }
 
+const overlap = (part: Part, of: Throttled): boolean =>
+  of.onset <= untilOf(part) + TOGETHER_SECONDS && (of.end ?? Number.POSITIVE_INFINITY) >= part.onset
+
+/** A slow-down that paired transfers confirm is throttling; else what they say of it stands beside it. */
+const explained = (part: Part, held: readonly Throttled[], tests: readonly HeldTest[]): Part => {
+  const [first, ...rest] = held.filter(of => overlap(part, of))
+  if (!first) {
+    const during = tests.filter(({ start }) => start >= part.onset)
+    const at = part.open ? (during.at(-1)?.start ?? part.seen) : part.seen
+    return during.length > 0 ? { ...part, paired: pairedAt(during, at) } : part
+  }
+  const last = rest.at(-1) ?? first
+  const paired = [first, ...rest].reduce((a, b) => (b.paired.throttled > a.paired.throttled ? b : a)).paired
+  const open = part.open || last.end === null
+  return { ...part, kind: 'throttled', paired, open, seen: Math.max(part.seen, last.seen) }
+}
+
+/** Throttling that tests alone show: what decides reach answers as quickly as ever. */
+const byTests = (asn: number, { onset, seen, end, paired }: Throttled, trials: readonly Series[]): Part => ({
+  ...{ kind: 'throttled', asn, onset, seen, open: end === null, recurring: null, paired, late: PAIRED_SECONDS },
+  ...{ trials: trials.filter(({ at }) => at >= onset && at <= seen), tallies: [], usual: new Map() },
+  slower: Math.log(paired.slower?.value ?? 1),
+})
+
+const untilOf = (part: Part): number => (part.open ? Number.POSITIVE_INFINITY : part.seen)
+
 /**
  * A slow-down beside lost reach of the same network is the same trouble, the worse leading, where both began together
  * or it began within; where it came first it ends, as a finding of its own, when reach is lost.
  */
 const beside = (slow: Part, reach: readonly Part[]): Part[] => {
-  const until = (part: Part): number => (part.open ? Number.POSITIVE_INFINITY : part.seen)
-  const over = reach.find(of => of.onset <= until(slow) && until(of) >= slow.onset)
+  const over = reach.find(of => of.onset <= untilOf(slow) && untilOf(of) >= slow.onset)
   if (!over) return [slow]
   if (over.onset - slow.onset <= TOGETHER_SECONDS) return []
   const seen = Math.min(slow.seen, over.onset - DETECTOR_BIN_SECONDS)

@@ -46,10 +46,46 @@ const english = (of: Named): string => {
 
 const size = (of: Named): string => {
   if (of.app === CONTROL) return ''
+  if (of.verdict === 'throttled') return throttled(of)
   if (of.slower !== null) {
-    return `; answers took ${of.slower.toFixed(1)} times as long as usual, against neutral controls of the same agents`
+    return `; answers took ${of.slower.toFixed(1)} times as long as usual, against neutral controls of the same agents${moved(of)}`
   }
   return `; ${answered(of)}% of its endpoints answered${layer(of)}`
+}
+
+const throttled = ({ slower, transfers, mechanism, layer }: Named): string => {
+  const rate = transfers?.rate ? `, held at about ${kilobytes(transfers.rate)} kB/s` : ''
+  const how = throttledWords.en[mechanism ?? ''] ?? (layer === 'tls' ? ', by the name of the app' : '')
+  return `; its transfers were ${slower!.toFixed(1)} times slower${between(transfers, 'en')} than paired transfers of the same agents${rate}${how}`
+}
+
+const between = (transfers: Named['transfers'], language: 'en' | 'fa'): string => {
+  if (!transfers?.slower) return ''
+  const [low, high] = [transfers.slower.low.toFixed(1), transfers.slower.high.toFixed(1)]
+  return language === 'en' ? ` (${low} to ${high})` : ` (${low} تا ${high})`
+}
+
+const kilobytes = (rate: number): string => (rate < 10_000 ? (rate / 1000).toFixed(1) : String(Math.round(rate / 1000)))
+
+const throttledWords: Record<'en' | 'fa', Readonly<Record<string, string>>> = {
+  en: {
+    freeze: ', and freeze after the first kilobytes',
+    police: ', by a policer',
+    shape: ', by a shaper',
+    drop_up: ', and what is sent to it is dropped on the way',
+  },
+  fa: {
+    freeze: '، و پس از نخستین کیلوبایت‌ها می‌ایستند',
+    police: '، با محدودکنندهٔ نرخ (policer)',
+    shape: '، با شکل‌دهندهٔ ترافیک (shaper)',
+    drop_up: '، و آنچه به آن فرستاده می‌شود در راه دور ریخته می‌شود',
+  },
+}
+
+const moved = ({ moved, country }: Named): string => {
+  if (!moved?.to.country) return ''
+  const asn = moved.to.asn ? ` (AS${moved.to.asn})` : ''
+  return `; it is answered from ${place(moved.to.country, 'en')}${asn} now, no longer from ${place(country, 'en')}`
 }
 
 const list = (named: readonly string[], rest: number): string => {
@@ -159,8 +195,23 @@ const persian = (of: Named): string => {
   const what = of.app === CONTROL ? 'شبکه' : appName(of, 'fa')
   const said = `${what} در ${where} ${dates(of, 'fa')}${hours} ${words.fa[of.verdict] ?? of.verdict} بود`
   if (of.app === CONTROL) return `${said}.`
+  if (of.verdict === 'throttled') return `${said}${throttledPersian(of)}.`
   if (of.slower !== null) {
-    return `${said}؛ پاسخ‌هایش در برابر کنترل‌های بی‌طرف همان عامل‌ها ${digits(of.slower.toFixed(1))} برابر همیشه طول کشید.`
+    const times = digits(of.slower.toFixed(1))
+    return `${said}؛ پاسخ‌هایش در برابر کنترل‌های بی‌طرف همان عامل‌ها ${times} برابر همیشه طول کشید${movedPersian(of)}.`
   }
   return `${said}؛ ${digits(share)}٪ از سرورهایش پاسخ دادند${others}.`
+}
+
+const throttledPersian = ({ slower, transfers, mechanism, layer }: Named): string => {
+  const rate = transfers?.rate ? `، حدود ${digits(kilobytes(transfers.rate))} کیلوبایت بر ثانیه` : ''
+  const how = throttledWords.fa[mechanism ?? ''] ?? (layer === 'tls' ? '، بر پایهٔ نام آن' : '')
+  const times = digits(`${slower!.toFixed(1)} برابر${between(transfers, 'fa')}`)
+  return `؛ انتقال داده‌اش ${times} کندتر از انتقال‌های همتای همان عامل‌ها بود${rate}${how}`
+}
+
+const movedPersian = ({ moved, country }: Named): string => {
+  if (!moved?.to.country) return ''
+  const asn = moved.to.asn ? ` (${ISOLATE.open}AS${moved.to.asn}${ISOLATE.close})` : ''
+  return `؛ اکنون از ${place(moved.to.country, 'fa')}${asn} پاسخ می‌دهد و دیگر نه از ${place(country, 'fa')}`
 }

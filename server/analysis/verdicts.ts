@@ -1,12 +1,14 @@
 import { CONTROL } from '../../measurement/catalogue.ts'
 import { RULE_VERSION } from '../../measurement/judge/outcome.ts'
-import { judgeCountry } from '../../measurement/judge/verdict.ts'
+import { judgeCountry, type Transfers } from '../../measurement/judge/verdict.ts'
 import type { Layer } from '../../measurement/step.ts'
 import { type Mechanism, type State, type Verdict, worse } from '../../measurement/verdict.ts'
 import { ROLLUP_SECONDS, VERDICT_LOOKBACK_SECONDS, windowStart } from '../../measurement/windows.ts'
+import { pairTestsOf, testsFor } from '../pairs.ts'
 import { DECIDES, decidingParams, type Touched } from '../rollup.ts'
 import type { Store } from '../store/store.ts'
 import { TOTAL } from '../trials.ts'
+import { type HeldTest, heldOf, PAIRED_SECONDS, PAST_SECONDS, pairedAt } from './throttling.ts'
 import { type Control, type Elsewhere, type Judged, type Result, verdictsOf } from './witnesses.ts'
 
 /**
@@ -16,27 +18,31 @@ import { type Control, type Elsewhere, type Judged, type Result, verdictsOf } fr
 export type Usual = (country: string, asn: number, series: string, agent: string) => number | undefined
 
 /** Every window whose verdict new rows can change: their own and those that look back on them. */
-const judgedWindows = (windows: Iterable<number>): number[] => {
+const judgedWindows = (windows: ReadonlySet<number>, paired: ReadonlySet<number>, now: number): number[] => {
   const judged = new Set<number>()
-  for (const at of windows) for (let w = at; w < at + VERDICT_LOOKBACK_SECONDS; w += ROLLUP_SECONDS) judged.add(w)
+  const add = (at: number, seconds: number) => {
+    for (let w = at; w < at + seconds && w <= now; w += ROLLUP_SECONDS) judged.add(w)
+  }
+  for (const at of windows) add(at, VERDICT_LOOKBACK_SECONDS)
+  for (const at of paired) add(at, PAIRED_SECONDS)
   return [...judged].sort((a, b) => a - b)
 }
 
 /**
- * Judge every window that touched rows bear on, network by network and then country by country; the verdicts are
+ * Judge every window that touched rows bear on, and those that look back on the `paired` tests, network by network and then country by country; the verdicts are
  * written, and the windows returned as what the rollups must be rebuilt for. Windows in the future are left alone.
  */
 export const judgeTouched = async (
   store: Store,
   touched: Touched,
   now: number,
-  usual: Usual = () => undefined,
+  { usual = () => undefined, paired = new Map() }: { usual?: Usual; paired?: Touched } = {},
 ): Promise<Touched> => {
   const judged: Touched = new Map()
   const countries = new Map<string, Set<number>>()
   for (const [network, windows] of touched) {
     const [country = '', asn = ''] = network.split(' ')
-    const starts = judgedWindows(windows).filter(start => start <= now)
+    const starts = judgedWindows(windows, paired.get(network) ?? new Set(), now)
     if (starts.length === 0) continue
     judged.set(network, new Set(starts))
     const all = countries.get(country) ?? new Set()
@@ -94,16 +100,28 @@ const judgeNetwork = async (
      GROUP BY app, feature, asn, country, at HAVING attempts > 0`,
     params,
   )
+  const from = starts[0]! - PAST_SECONDS
+  const tests = heldOf(await pairTestsOf(store, { country, asn, from, to: starts.at(-1)! + ROLLUP_SECONDS }))
   const series = Map.groupBy(results, ({ app, feature }) => `${app} ${feature}`)
+  for (const { app, feature } of tests) if (!series.has(`${app} ${feature}`)) series.set(`${app} ${feature}`, [])
   // A dead line is told by its controls even where nothing of an app was counted.
   const rows = [...series].flatMap(([key, of]) => {
     const [app = '', feature = ''] = key.split(' ')
     const far = elsewhere.filter(row => row.app === app && row.feature === feature)
-    const own = (agent: string) => usual(country, asn, key, agent)
-    return verdictsOf(of, controls, far, starts, own).map(row => ({ app, feature, country, asn, ...row }))
+    const known = {
+      usual: (agent: string) => usual(country, asn, key, agent),
+      transfers: transfersOf(testsFor(tests, app, feature)),
+    }
+    return verdictsOf(of, controls, far, starts, known).map(row => ({ app, feature, country, asn, ...row }))
   })
   await write(store, rows)
 }
+
+/** What the tests say as of a window; the same for all windows between two tests and their ageing. */
+const transfersOf =
+  ({ own, tests }: { own: boolean; tests: readonly HeldTest[] }) =>
+  (at: number): Transfers | null =>
+    tests.some(({ start }) => start <= at && start > at - PAIRED_SECONDS) ? { own, ...pairedAt(tests, at) } : null
 
 type Row = {
   app: string

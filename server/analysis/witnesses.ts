@@ -4,6 +4,7 @@ import {
   type Judgement,
   judge,
   LEAST_RESULTS,
+  type Transfers,
   type Witness,
   type Worked,
 } from '../../measurement/judge/verdict.ts'
@@ -50,13 +51,22 @@ export type Elsewhere = {
 
 export type Judged = Judgement & { at: number }
 
-/** Verdicts of one series over ascending windows: each looks at the latest result per agent and target of the hour before. */
+/** What is known beside the results: what is usual of an agent's pair, and paired transfers as of a window. */
+export type Known = {
+  usual: (agent: string) => number | undefined
+  transfers: (at: number) => Transfers | null
+}
+
+/**
+ * Verdicts of one series over ascending windows: each looks at the latest result per agent and target of the hour before.
+ * Where nothing was asked, transfers alone may show throttling.
+ */
 export const verdictsOf = (
   results: readonly Result[],
   controls: readonly Control[],
   elsewhere: readonly Elsewhere[],
   starts: readonly number[],
-  usual: (agent: string) => number | undefined,
+  { usual, transfers }: Known,
 ): Judged[] => {
   const judged: Judged[] = []
   let first = 0
@@ -65,12 +75,14 @@ export const verdictsOf = (
     while (first < results.length && results[first]!.start < from) first++
     const within: Result[] = []
     for (let i = first; i < results.length && results[i]!.start <= at; i++) within.push(results[i]!)
-    if (within.length === 0) continue
+    const paired = transfers(at)
+    if (within.length === 0 && !paired?.confirmed) continue
     const lines = linesOf(controls.filter(({ start }) => start >= from && start <= at))
     const witnesses = [...Map.groupBy(within, ({ agent }) => agent)].map(([agent, of]) =>
       witness(of, lines.get(agent), usual(agent)),
     )
-    judged.push({ at, ...judge(witnesses, abroadOf(elsewhere.filter(({ start }) => start >= from && start <= at))) })
+    const abroad = abroadOf(elsewhere.filter(({ start }) => start >= from && start <= at))
+    judged.push({ at, ...judge(witnesses, abroad, paired) })
   }
   return judged
 }

@@ -105,6 +105,19 @@ export const migrations: readonly (readonly string[])[] = [
       ${place}, agent String, targets Array(${word}), asked DateTime('UTC'), expires DateTime('UTC')
     ) ENGINE = MergeTree ORDER BY (country, app, feature, asn, asked) TTL asked + INTERVAL 400 DAY SETTINGS ${DURABLE}`,
   ],
+  [
+    // Paired transfers, one test of one agent a row, judged (server/pairs.ts). Private, like agent_windows beside it.
+    `CREATE TABLE agent_pairs (
+      ${place}, agent String, pair String, at DateTime('UTC'), origin ${word}, role ${word}, trust ${word}, prefix UInt32,
+      test ${word}, differs ${word}, answer ${word}, strength ${word}, mechanism ${word}, rate Nullable(Float64),
+      slower Nullable(Float64), low Nullable(Float64), high Nullable(Float64), coverage Float64, pairs UInt8,
+      app_goodput Nullable(Float64), control_goodput Nullable(Float64), ratio Nullable(Float64), idle Nullable(Float64),
+      app_stalls UInt16, app_tries UInt16, control_stalls UInt16, control_tries UInt16, rule UInt32, revision UInt64
+    ) ENGINE = ReplacingMergeTree(revision) PARTITION BY toYYYYMM(at) ORDER BY (app, country, asn, toDate(at), agent, pair)
+    SETTINGS ${DURABLE}`,
+    // Of paired transfers: bytes a second of app and control, their ratio by what they differ in, the rate of a policer.
+    `ALTER TABLE rollups ADD COLUMN IF NOT EXISTS goodput Map(${word}, Float64) AFTER seconds`,
+  ],
 ]
 
 /** Bring the schema of a store up to this program's; refuses a store that a newer program has written. */

@@ -147,7 +147,7 @@ export const openWorld = async (): Promise<World> => {
         rows.map(({ control }) => control),
         elsewhere,
         [at],
-        () => known,
+        { usual: () => known, transfers: () => null },
       )
       return judged!
     },

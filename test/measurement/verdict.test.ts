@@ -1,7 +1,14 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { wilson } from '../../measurement/judge/statistics.ts'
-import { type Abroad, cause, judge, judgeCountry, type Witness } from '../../measurement/judge/verdict.ts'
+import {
+  type Abroad,
+  cause,
+  judge,
+  judgeCountry,
+  type Transfers,
+  type Witness,
+} from '../../measurement/judge/verdict.ts'
 import { type verdicts, worse } from '../../measurement/verdict.ts'
 
 const witness = (answered: number, attempts: number, more: Partial<Witness> = {}): Witness => ({
@@ -182,4 +189,26 @@ test('Wilson’s interval: values of the literature, and it stays inside 0 and 1
       expect(high).toBeGreaterThanOrEqual(share - 1e-9)
     }),
   )
+})
+
+describe('paired transfers', () => {
+  const held: Transfers = { own: true, confirmed: true, layer: 'tls', mechanism: 'police' }
+  const fine = many(3, witness(12, 12))
+  const slow = many(3, witness(12, 12, { slower: 3 }))
+  test.each([
+    [
+      'show throttling where everything answers in time',
+      fine,
+      held,
+      { verdict: 'throttled', layer: 'tls', mechanism: 'police' },
+    ],
+    ['confirm it, of three agents too', fine, held, { state: 'confirmed' }],
+    ['say nothing where most are as fast', fine, { ...held, confirmed: false }, { verdict: 'ok' }],
+    ['say nothing where too few tested', slow, { ...held, confirmed: null }, { verdict: 'slow' }],
+    ['of another feature explain a slow-down', slow, { ...held, own: false }, { verdict: 'throttled' }],
+    ['of another feature make none', fine, { ...held, own: false }, { verdict: 'ok' }],
+    ['show it where nothing else was asked', [], held, { verdict: 'throttled', agents: 0 }],
+    ['do not soften a block', many(3, witness(0, 12)), held, { verdict: 'blocked' }],
+    ['say nothing of a dead line', many(3, witness(12, 12, { foreign: false })), held, { verdict: 'domestic_only' }],
+  ] as const)('%s', (_, witnesses, transfers, said) => expect(judge(witnesses, [], transfers)).toMatchObject(said))
 })

@@ -1,0 +1,227 @@
+import { createHash } from 'node:crypto'
+import { mkdtempSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { Throttling } from '../../measurement/judge/throttle.ts'
+import type { Stored } from '../../measurement/measurement.ts'
+import { transferMarks } from '../../measurement/step.ts'
+import { heldOf, type PairTest, pairedAt, throttledOf } from '../../server/analysis/throttling.ts'
+import { Analyst } from '../../server/analyst.ts'
+import { seriesAnswer } from '../../server/answers.ts'
+import { Facts } from '../../server/facts.ts'
+import { currentDegradations } from '../../server/findings.ts'
+import { type Touched, touch } from '../../server/rollup.ts'
+import { touchedSamples } from '../../server/samples.ts'
+import { openEmbedded } from '../../server/store/chdb.ts'
+import { toRow } from '../../server/store/rows.ts'
+import { migrate } from '../../server/store/schema.ts'
+import type { Store } from '../../server/store/store.ts'
+import { stored } from './store-contract.ts'
+
+/** Paired transfers on the server: from legs in the store to the verdict, the degradation and the metrics of throttling. */
+
+const HOUR = 3_600
+const DAY = 24 * HOUR
+const START = Date.parse('2024-03-04T00:00:00Z') / 1000
+
+describe('what tests of several agents say', () => {
+  const slower: Throttling['slower'] = { value: 5, low: 4, high: 6, coverage: 0.9 }
+  const of = (agent: string, at: number, answer: Throttling['answer'], more: Partial<PairTest> = {}): PairTest => ({
+    ...{
+      app: 'telegram',
+      feature: 'media',
+      asn: 1,
+      agent,
+      prefix: 0,
+      start: START + at,
+      test: 'confirm',
+      differs: 'place',
+    },
+    ...{ answer, strength: null, mechanism: null, rate: answer === 'throttled' ? 32_000 : null, pairs: 3 },
+    ...{ slower: answer === 'throttled' ? slower : { ...slower, value: 1, low: 0.9, high: 1.1 }, idle: 0.1 },
+    trains: { app: { hits: 0, tries: 0 }, control: { hits: 0, tries: 0 } },
+    ...more,
+  })
+  const all = (at: number, answer: Throttling['answer'], more: Partial<PairTest> = {}, agents = 'abcde') =>
+    agents.split('').map(agent => of(agent, at, answer, more))
+  const stretches = (tests: PairTest[], now = START + 30 * DAY) => throttledOf(heldOf(tests), now)
+  const at = (tests: PairTest[]) => pairedAt(heldOf(tests), tests.at(-1)!.start)
+
+  test('three that agree open it, at the first of them; as many that do not close it', () => {
+    const tests = [
+      ...all(0, 'same'),
+      of('a', DAY, 'throttled'),
+      of('b', DAY + 900, 'throttled'),
+      ...all(DAY + HOUR, 'throttled', {}, 'cde'),
+      ...all(2 * DAY, 'throttled'),
+      ...all(3 * DAY, 'same'),
+    ]
+    expect(stretches(tests.slice(0, 7))).toEqual([])
+    expect(stretches(tests, START + 4 * DAY)).toMatchObject([
+      { onset: START + DAY, seen: START + 2 * DAY, end: START + 2 * DAY + 900, paired: { throttled: 5, agents: 5 } },
+    ])
+    expect(stretches(tests.slice(0, -5), START + 2 * DAY + HOUR)).toMatchObject([{ end: null }])
+    // Nobody tests any more: it ends where it was last seen.
+    expect(stretches(tests.slice(0, -5))).toMatchObject([{ end: START + 2 * DAY + 900 }])
+  })
+
+  test.each([
+    ['two agents are too few', all(0, 'throttled', {}, 'ab'), null],
+    ['two of five are not most', [...all(0, 'throttled', {}, 'ab'), ...all(0, 'same', {}, 'cde')], false],
+    ['three of five are', [...all(0, 'throttled', {}, 'abc'), ...all(0, 'same', {}, 'de')], true],
+    ['three of one prefix are two', all(0, 'throttled', { prefix: 9 }, 'abc'), null],
+    [
+      'a place that always was slower, at no rate TCP would not have, is no throttling',
+      all(0, 'throttled', { rate: 5e5 }),
+      null,
+    ],
+    ['the same where the name alone makes the difference', all(0, 'throttled', { rate: 5e5, differs: 'name' }), true],
+    ['the same where it was as fast before', [...all(0, 'same'), ...all(HOUR, 'throttled', { rate: 5e5 })], true],
+    ['but over a longer path', [...all(0, 'same'), ...all(HOUR, 'throttled', { rate: 5e5, idle: 0.3 })], null],
+    ['a freeze', all(0, 'throttled', { rate: null, mechanism: 'freeze' }), true],
+  ])('%s', (_, tests, confirmed) => expect(at(tests).confirmed).toBe(confirmed))
+
+  test('where the filter looks is said by flows that differ in one thing', () => {
+    expect(at(all(0, 'throttled')).layer).toBeNull()
+    expect(at([...all(0, 'throttled'), ...all(60, 'throttled', { differs: 'name' })]).layer).toBe('tls')
+    expect(at(all(0, 'throttled', { differs: 'protocol' })).layer).toBe('protocol')
+  })
+
+  test('requests lost on the way up are upstream drop, by three agents and against their controls', () => {
+    const lossy = { app: { hits: 14, tries: 50 }, control: { hits: 1, tries: 50 } }
+    const shape = { test: 'shape', trains: lossy } as const
+    expect(at(all(0, 'too_few', shape))).toMatchObject({ confirmed: true, mechanism: 'drop_up' })
+    expect(at(all(0, 'too_few', shape, 'ab')).confirmed).toBeNull()
+    const both = { app: lossy.app, control: lossy.app }
+    expect(at(all(0, 'too_few', { test: 'shape', trains: both })).confirmed).toBeNull()
+  })
+})
+
+const PLACE = { country: 'KE', asn: 33771 }
+const AGENTS = 4
+const ROUNDS = 3
+const BYTES = transferMarks.at(-1)!
+
+const hex = (text: string, length: number) => createHash('sha256').update(text).digest('hex').slice(0, length)
+
+/** A leg of a full test at this rate, as an agent would have sent it. */
+const leg = (agent: number, at: number, round: number, side: 'app' | 'control', rate: number): Stored => {
+  const target = side === 'app' ? 'telegram.object' : 'control.object.debian'
+  const name = hex(`${agent} ${at} ${round} ${side}`, 32)
+  const span = Math.min(8, BYTES / rate)
+  return stored({
+    ...PLACE,
+    id: `${name.slice(0, 8)}-${name.slice(8, 12)}-7${name.slice(13, 16)}-8${name.slice(17, 20)}-${name.slice(20)}`,
+    agent: `agent${agent}`,
+    prefix_token: agent + 1,
+    app: side === 'app' ? 'telegram' : 'control',
+    feature: side === 'app' ? 'media' : 'download',
+    target,
+    kind: 'transfer',
+    at: at + round * 150 + (side === 'app' ? 0 : 20),
+    arrived: at + 1_000,
+    failure: null,
+    trust: 'corroborated',
+    steps: [
+      { operation: 'connect', start: 0, duration: 0.1, sent: 0, received: 0, failure: null },
+      { operation: 'http_round_trip', start: 0.1, duration: 0.1, sent: 300, received: 300, failure: null },
+      {
+        ...{ operation: 'transfer', start: 0.2, duration: span, sent: 0, received: Math.min(BYTES, rate * 8) },
+        ...{ failure: null, reached: transferMarks.map(mark => (mark / rate <= span ? mark / rate : null)), gap: 0.1 },
+      },
+    ],
+    pair: { id: hex(`${agent} ${at}`, 16), leg: side, round, test: 'confirm', differs: 'place', first: side === 'app' },
+  })
+}
+
+/** Every agent's full test at a time; the app's rate, and its control's a megabyte a second. */
+const testsAt = (at: number, rate: number): Stored[] =>
+  Array.from({ length: AGENTS }, (_, agent) =>
+    Array.from({ length: ROUNDS }, (_, round) => [
+      leg(agent, at + agent * 60, round + 1, 'app', rate * (1 + 0.02 * ((agent + round) % 3))),
+      leg(agent, at + agent * 60, round + 1, 'control', 1e6 * (1 + 0.05 * round)),
+    ]).flat(),
+  ).flat()
+
+describe('from legs to a finding', () => {
+  let store: Store
+  let analyst: Analyst
+  let now = START
+  const SLOWED = START + 2 * DAY
+  const LIFTED = START + 4 * DAY
+
+  beforeAll(async () => {
+    store = await openEmbedded(mkdtempSync(join(tmpdir(), 'peyk-')))
+    await migrate(store)
+    const facts = await Facts.open(store)
+    analyst = new Analyst({ store, facts, events: [], networkName: () => undefined, leastAgents: 3, now: () => now })
+  })
+  afterAll(async () => {
+    await analyst.stop()
+    await store.close()
+  })
+
+  const arrive = async (rows: readonly Stored[], at: number): Promise<Touched> => {
+    now = at
+    await store.insert('measurements_raw', rows.map(toRow))
+    const touched: Touched = new Map()
+    for (const { country, asn, at } of rows) touch(touched, country, asn, at)
+    analyst.touch(touched)
+    await analyst.idle()
+    return touched
+  }
+  const found = async () => await currentDegradations(store, { country: 'KE', app: 'telegram' })
+  const verdictsIn = async (from: number, to: number) => {
+    const wanted = { app: 'telegram', feature: 'media', ...PLACE, from, to, level: 300, step: '5m' } as const
+    return (await seriesAnswer(store, wanted, () => undefined)).points
+  }
+
+  test('as fast as their pairs: nothing is found', async () => {
+    await arrive([...testsAt(START + HOUR, 9e5), ...testsAt(START + DAY, 9e5)], START + DAY + HOUR)
+    expect(await found()).toEqual([])
+  })
+
+  test('held at 32 kB/s: throttled, by how much and at which rate, in answers and in metrics', async () => {
+    const touched = await arrive([...testsAt(SLOWED, 32_000), ...testsAt(SLOWED + DAY, 32_000)], SLOWED + DAY + HOUR)
+    const [only, ...more] = await found()
+    expect(more).toEqual([])
+    expect(only).toMatchObject({
+      ...{ app: 'telegram', feature: 'media', verdict: 'throttled', state: 'confirmed', networks: [33771], agents: 4 },
+      ...{ onset: new Date(SLOWED * 1000).toISOString().replace('.000', ''), end: null },
+      transfers: { agents: 4, throttled: 4 },
+    })
+    expect(only!.slower).toBeGreaterThan(25)
+    expect(only!.transfers!.slower!.low).toBeGreaterThan(25)
+    expect(only!.transfers!.slower!.high).toBeLessThan(40)
+    expect(only!.transfers!.rate! / 32_000).toBeCloseTo(1, 1)
+    expect(only!.sentence.en).toMatch(
+      /^Telegram \(media\): throttled on AS33771 .* times slower \(.* to .*\) .*held at about 3\d kB\/s/,
+    )
+    expect(only!.sentence.fa).toContain('کندشده')
+    const points = await verdictsIn(SLOWED, SLOWED + HOUR)
+    expect(points.length).toBeGreaterThan(0)
+    expect(points.at(-1)).toMatchObject({ verdict: 'throttled', state: 'confirmed' })
+    expect(points.find(({ goodput }) => goodput)?.goodput?.ratio).toBeCloseTo(0.03, 2)
+    const samples = await touchedSamples(store, touched)
+    const value = (name: string, labels: object) =>
+      samples.find(of => of.name === name && Object.entries(labels).every(([key, is]) => of.labels[key] === is))?.value
+    expect(
+      value('peyk_goodput_bytes_per_second', { flow: 'app', asn: '33771', feature: 'media' })! / 32_000,
+    ).toBeCloseTo(1, 1)
+    expect(value('peyk_goodput_bytes_per_second', { flow: 'control', asn: '0' })! / 1e6).toBeCloseTo(1, 0)
+    expect(value('peyk_throughput_ratio', { pair: 'control', asn: '33771' })).toBeCloseTo(0.03, 2)
+  })
+
+  test('lifted: it ends; and a late test before it began moves its onset', async () => {
+    await arrive(testsAt(LIFTED, 9e5), LIFTED + HOUR)
+    expect(await found()).toMatchObject([{ verdict: 'throttled', end: expect.stringContaining('2024-03-07') }])
+    const earlier = SLOWED - 6 * HOUR
+    await arrive(testsAt(earlier, 32_000), LIFTED + 2 * HOUR)
+    expect(await found()).toMatchObject([
+      { onset: new Date(earlier * 1000).toISOString().replace('.000', ''), revision: 3 },
+    ])
+    // The windows a day after it were judged anew.
+    expect((await verdictsIn(earlier + 2 * HOUR, earlier + 3 * HOUR)).at(-1)).toMatchObject({ verdict: 'throttled' })
+  })
+})
