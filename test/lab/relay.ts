@@ -47,8 +47,8 @@ const free: Way = {
   freeze: Number.POSITIVE_INFINITY,
 }
 
-/** A censor between a loopback port and its clients. */
-export const relayTo = async (upstream: number, initial: Rules = {}): Promise<Relay> => {
+/** A censor between a loopback port and its clients, who find it at `host`; agents ask an address once a minute. */
+export const relayTo = async (upstream: number, initial: Rules = {}, host = '127.0.0.1'): Promise<Relay> => {
   const sockets = new Set<Socket>()
   let rules = initial
   let struck: number[] = []
@@ -108,7 +108,7 @@ export const relayTo = async (upstream: number, initial: Rules = {}): Promise<Re
     client.on('data', read).on('end', leave)
   })
   const listen = async (at: number): Promise<void> => {
-    server.listen(at, '127.0.0.1')
+    server.listen(at, host)
     await once(server, 'listening')
   }
   await listen(0)
@@ -120,7 +120,7 @@ export const relayTo = async (upstream: number, initial: Rules = {}): Promise<Re
     deaf = null
     if (rules.connect && server.listening) server.close()
     if (!rules.connect && !server.listening) await listen(port)
-    if (rules.connect === 'drop') deaf = await goDeaf(port)
+    if (rules.connect === 'drop') deaf = await goDeaf(host, port)
   }
   await open()
 
@@ -150,13 +150,13 @@ type Deaf = AsyncDisposable
 const DROPPED = 60
 
 /** Nobody answers on this port, not even the kernel (deaf.ts). */
-const goDeaf = async (port: number): Promise<Deaf> => {
+const goDeaf = async (host: string, port: number): Promise<Deaf> => {
   const stop = new Int32Array(new SharedArrayBuffer(4))
-  const worker = new Worker(new URL('./deaf.ts', import.meta.url), { workerData: { port, stop } })
+  const worker = new Worker(new URL('./deaf.ts', import.meta.url), { workerData: { host, port, stop } })
   await once(worker, 'message')
   const fillers: Socket[] = []
   for (let connected = true; connected && fillers.length < 16; ) {
-    const filler = connect(port, '127.0.0.1').on('error', () => {})
+    const filler = connect(port, host).on('error', () => {})
     fillers.push(filler)
     connected = await Promise.race([
       once(filler, 'connect').then(() => true),
