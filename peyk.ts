@@ -12,6 +12,8 @@ peyk agent                                an agent alone
 peyk agents list|invite|approve|…         what the operator decides about agents
 peyk import ooni|spool FILE…              OONI’s files, or spools carried by hand, into the record
 peyk export openmetrics FROM TO           rollups of a time as text for Prometheus’ promtool
+peyk export store FOLDER                  backup: the whole store as Parquet (\`peyk import store FOLDER\` takes it back)
+peyk dump FOLDER                          public rows as Parquet, a file for each day, with their hashes
 peyk spool status|export FILE             what an agent here still has to send, and a copy to carry by hand
 peyk baseline [APP…] [--json]             measure the catalogue once from here
 peyk catalogue key|sign                   the signed catalogue
@@ -162,9 +164,24 @@ const commands: Record<string, (args: readonly string[]) => Promise<number>> = {
   export: async ([what, ...args]) => {
     const { readConfig } = await import('./server/config.ts')
     const { openMetricsCommand, openMetricsUsage } = await import('./server/openmetrics.ts')
-    if (what === 'openmetrics') return await openMetricsCommand(args, readConfig())
-    process.stderr.write(openMetricsUsage)
+    const { exportStore, storeUsage } = await import('./server/backup.ts')
+    const config = readConfig()
+    if (what === 'openmetrics') return await openMetricsCommand(args, config)
+    if (what === 'store' && args.length === 1) {
+      return await exportStore(args[0]!, config, await events(config.PEYK_DATA), say)
+    }
+    process.stderr.write(openMetricsUsage + storeUsage)
     return what === '--help' ? 0 : 2
+  },
+  dump: async args => {
+    const { readConfig } = await import('./server/config.ts')
+    const { dumpCommand, dumpUsage } = await import('./server/dump.ts')
+    if (args[0] === '--help' || args[0] === '-h') {
+      say(dumpUsage)
+      return 0
+    }
+    const config = readConfig()
+    return await dumpCommand(args, config, await events(config.PEYK_DATA), say)
   },
   baseline: async args => {
     const { baselineCommand } = await import('./probes/agent/baseline.ts')

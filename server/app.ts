@@ -33,6 +33,7 @@ import { ledgerRoutes } from './routes/ledger.ts'
 import { operatorRoutes } from './routes/operator.ts'
 import { reportRoutes } from './routes/reports.ts'
 import { spoolRoutes } from './routes/spool.ts'
+import { storeRoutes } from './routes/store.ts'
 import type { OperatorKey } from './sealing.ts'
 import type { Secrets } from './secrets.ts'
 import type { Store } from './store/store.ts'
@@ -166,6 +167,7 @@ export const buildServer = async (parts: AppParts) => {
 
   healthRoutes(app, parts)
   adminRoutes(app, parts)
+  storeRoutes(app, parts.store)
   if (config.PEYK_ROLES.includes('web')) ledgerRoutes(app, parts)
   if (config.PEYK_ROLES.includes('collector')) await collectorRoutes(app, parts)
   await parts.routes?.(app)

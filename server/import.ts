@@ -3,17 +3,20 @@ import { join } from 'node:path'
 import type { PolicyEvent } from '../events/event.ts'
 import { adminOf } from './agents-command.ts'
 import { Analyst } from './analyst.ts'
+import { importStore } from './backup.ts'
 import { type Config, ConfigError, keysOf } from './config.ts'
 import { Facts } from './facts.ts'
 import { importSpools } from './import-spool.ts'
 import { openLocate } from './locate/locate.ts'
+import { withServer } from './meanwhile.ts'
 import { importOoni, type Sink, type Tally } from './ooni/import.ts'
-import { openStore, runServer, sinkOf } from './run.ts'
+import { openStore, sinkOf } from './run.ts'
 import { holder } from './store/lock.ts'
 
 export const importUsage = `peyk import ooni FILE…                    read OONI files: raw measurements (.jsonl, .jsonl.gz) of telegram, whatsapp,
                                           signal, facebook_messenger, or observation rows (.csv, .csv.gz)
 peyk import spool FILE…                   read what agents exported (\`peyk spool export FILE\`); again or twice changes nothing
+peyk import store FOLDER                  what \`peyk export store\` wrote, into an empty store
 Exit codes: 0 every line read, 1 some lines or files could not be read or were refused (named above), 2 wrong usage or a setting is wrong.
 `
 
@@ -28,6 +31,9 @@ export const importCommand = async (
   events: readonly PolicyEvent[],
 ): Promise<number> => {
   const [what, ...files] = args
+  if (what === 'store' && files.length === 1) {
+    return await importStore(files[0]!, config, text => void process.stdout.write(text))
+  }
   if (what === 'spool' && files.length > 0) return await viaServer(files, config, events)
   if (what !== 'ooni' || files.length === 0) {
     process.stderr.write(importUsage)
@@ -44,25 +50,14 @@ export const importCommand = async (
   }
 }
 
-/** Spools go the way of reports, so a server takes them: the one that holds the folder, or one of our own meanwhile. */
-const viaServer = async (files: readonly string[], config: Config, events: readonly PolicyEvent[]): Promise<number> => {
-  const url = holder(config.PEYK_DATA)?.url
-  const alone = { PEYK_HOST: '127.0.0.1', PEYK_PORT: 0, PEYK_METRICS_HOST: '127.0.0.1', PEYK_METRICS_PORT: 0 }
-  const own = url
-    ? null
-    : await runServer(
-        { ...config, ...alone, PEYK_PROXIES: [], PEYK_LOG: 'error' },
-        { events, catalogue: () => ({ bytes: Buffer.alloc(0), version: 0 }), version: 'import' },
-      )
-  try {
-    const admin = adminOf(config, url ?? own!.url)
+/** Spools go the way of reports, so a server takes them. */
+const viaServer = async (files: readonly string[], config: Config, events: readonly PolicyEvent[]): Promise<number> =>
+  await withServer(config, events, async url => {
+    const admin = adminOf(config, url)
     const code = await importSpools(files, admin)
     await admin('POST', '/v1/admin/settle', { type: 'application/json', text: '{}' })
     return code
-  } finally {
-    await own?.close()
-  }
-}
+  })
 
 type Opened = { sink: Sink; close: () => Promise<void> }
 

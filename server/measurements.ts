@@ -92,6 +92,16 @@ const daysOf = async (store: Store, wanted: MeasurementsWanted): Promise<Measure
   return spans.length > 0 ? spans : [wanted]
 }
 
+/** Days on which there are public rows, and how many; bounds are those of the question. */
+export const measurementDays = async (
+  store: Store,
+  wanted: MeasurementsWanted,
+): Promise<{ day: string; rows: number }[]> =>
+  await store.query(
+    `SELECT toString(toDate(start)) AS day, count() AS rows FROM (${SELECTED}) WHERE ${ASKED} GROUP BY day ORDER BY day`,
+    paramsOf(wanted),
+  )
+
 /**
  * Where a page of about `limit` rows from `wanted.from` on ends: at a whole window, which is the cursor. Pages so read join
  * without gaps and doubles, whatever arrives between; null where everything is on this page.

@@ -32,7 +32,7 @@ export type RunParts = {
   page?: string
   version: string
   /** Whose rows these are; `simulated` in a laboratory only. */
-  origin?: AgentOrigin
+  origin?: AgentOrigin | null
   /** Unix seconds; a laboratory brings another clock. */
   now?: () => number
 }

@@ -9,7 +9,7 @@ import type { App } from '../app.ts'
 import { revisionsOf } from '../findings.ts'
 import { Problem } from '../problem.ts'
 import type { Store } from '../store/store.ts'
-import { measurementRoutes } from './measurements.ts'
+import { dayRoutes, measurementRoutes } from './measurements.ts'
 import { Asn, anyone, Country, knownApp, optional, range, rangeOf, Slug, secondsOf, strict, Time } from './query.ts'
 
 /** The finest step is used until a line would have more points than this. */
@@ -47,6 +47,7 @@ export const answerRoutes = (app: App, parts: AnswerParts): void => {
   degradations(app, parts)
   policyEvents(app, parts)
   measurementRoutes(app, parts)
+  dayRoutes(app, parts)
 }
 
 const reachability = (app: App, { store, networkName, now }: AnswerParts): void => {

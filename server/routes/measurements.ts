@@ -1,10 +1,17 @@
 import { Readable } from 'node:stream'
 import { Type } from 'typebox'
 import type { App } from '../app.ts'
-import { type Format, formats, type MeasurementsWanted, measurementsFile, pageEnd } from '../measurements.ts'
+import {
+  type Format,
+  formats,
+  type MeasurementsWanted,
+  measurementDays,
+  measurementsFile,
+  pageEnd,
+} from '../measurements.ts'
 import { Problem } from '../problem.ts'
 import type { Store } from '../store/store.ts'
-import { Asn, knownApp, optional, range, rangeOf, strict } from './query.ts'
+import { Asn, anyone, knownApp, optional, range, rangeOf, strict } from './query.ts'
 
 const DEFAULT_RANGE_SECONDS = 7 * 86_400
 /** A Parquet file is written whole before its first byte leaves. */
@@ -35,6 +42,34 @@ const Query = Type.Object(
   },
   strict,
 )
+
+const { app, country, feature } = optional
+const Days = Type.Object(
+  { app, country, feature, asn: Query.properties.asn, ...range, origin: Query.properties.origin },
+  strict,
+)
+
+/** On which days there are rows, for those who mirror them. */
+export const dayRoutes = (app: App, { store, now }: { store: Store; now: () => number }): void => {
+  app.get(
+    '/v1/measurements/days',
+    {
+      ...anyone,
+      schema: {
+        summary: 'Days on which there are public rows, and how many',
+        querystring: Days,
+        response: { 200: Type.Object({ days: Type.Array(Type.Object({ day: Type.String(), rows: Type.Integer() })) }) },
+      },
+    },
+    async ({ query }) => {
+      knownApp(query.app)
+      const given = rangeOf(query)
+      const to = given.to ?? Math.floor(now())
+      const from = given.from ?? to - DEFAULT_RANGE_SECONDS
+      return { days: await measurementDays(store, { ...query, from, to }) }
+    },
+  )
+}
 
 /** Public rows as files. */
 export const measurementRoutes = (app: App, { store, now }: { store: Store; now: () => number }): void => {

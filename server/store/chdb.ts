@@ -133,6 +133,13 @@ class Embedded implements Store {
     await this.#inserting.insert({ table, values: lines, format: 'JSONEachRow' })
   }
 
+  async load(table: string, path: string): Promise<void> {
+    const file = `file(${quoted(path)}, Parquet)`
+    const columns = await this.query<{ name: string }>(`DESCRIBE ${file}`)
+    const names = columns.map(({ name }) => `\`${name}\``).join(', ')
+    await this.#inserting.queryAsync(`INSERT INTO ${table} (${names}) SELECT ${names} FROM ${file}`, { format: 'Null' })
+  }
+
   async close(): Promise<void> {
     this.#inserting.close()
     this.#session.close()

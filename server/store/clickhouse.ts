@@ -1,3 +1,4 @@
+import { createReadStream } from 'node:fs'
 import { type ClickHouseClient, ClickHouseError, ClickHouseLogLevel, createClient } from '@clickhouse/client'
 import { ConfigError } from '../config.ts'
 import { type Params, type Store, StoreAway } from './store.ts'
@@ -78,6 +79,12 @@ class Remote implements Store {
 
   async insert(table: string, rows: readonly object[]): Promise<void> {
     if (rows.length > 0) await this.#client.insert({ table, values: rows, format: 'JSONEachRow' }).catch(away)
+  }
+
+  async load(table: string, path: string): Promise<void> {
+    const query = `INSERT INTO ${table} FORMAT Parquet`
+    const { stream } = await this.#streams.exec({ query, values: createReadStream(path) }).catch(away)
+    for await (const _ of stream);
   }
 
   async close(): Promise<void> {

@@ -17,6 +17,8 @@ export interface Store {
   command(sql: string, params?: Params): Promise<void>
   /** Durable insert of rows; keys are column names, nested columns are `steps.operation` and the like. */
   insert(table: string, rows: readonly object[]): Promise<void>
+  /** Durable insert of the rows of a Parquet file that `bytes` wrote, by column name. */
+  load(table: string, path: string): Promise<void>
   close(): Promise<void>
 }
 

@@ -14,6 +14,7 @@ const faulty = (store: Store): Store => ({
   stream: (sql, params) => store.stream(sql, params),
   bytes: (sql, format, params) => store.bytes(sql, format, params),
   command: (sql, params) => store.command(sql, params),
+  load: (table, path) => store.load(table, path),
   close: () => store.close(),
   insert: async (table, rows) => {
     await fault?.(table, rows)

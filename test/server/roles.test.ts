@@ -68,7 +68,7 @@ const blocked = (agent: TestAgent): Measurement[] =>
     )
     .map(({ app, target }) => agent.measure(app === 'telegram' ? { failure: 'generic_timeout_error' } : {}, target.id))
 
-test('what two collectors take the analyst judges and the web server tells', { timeout: 60_000 }, async () => {
+test('what two collectors take the analyst judges and the web server tells', { timeout: 120_000 }, async () => {
   const agents = await Promise.all([enrolled(), enrolled()])
   for (const [at, agent] of agents.entries()) {
     const report = agent.report([batchOf(blocked(agent))])
@@ -84,7 +84,7 @@ test('what two collectors take the analyst judges and the web server tells', { t
       const own = places.find(({ asn, feature }) => asn === 33771 && feature === 'text')
       expect(own).toMatchObject({ verdict: 'blocked', agents: 2, reachability: 0 })
     },
-    { timeout: 40_000, interval: 500 },
+    { timeout: 60_000, interval: 500 },
   )
   const metrics = await Promise.all(
     Object.values(parts).map(async ({ metricsUrl }) => await (await fetch(metricsUrl)).text()),
@@ -100,12 +100,12 @@ test('each part answers what is its own and nothing else', async () => {
   expect(await ask('/readyz')).toEqual([200, 200, 200, 200])
 })
 
-test('an agent revoked at one collector is soon refused at the other', async () => {
+test('an agent revoked at one collector is soon refused at the other', { timeout: 60_000 }, async () => {
   const agent = await enrolled()
   await parts.one.admin('PATCH', `/v1/admin/agents/${agent.thumbprint}`, { standing: 'revoked' })
   await vi.waitFor(
     async () => expect((await agent.send(agent.report([batchOf([agent.measure()])]))).status).toBe(403),
-    { timeout: 10_000, interval: 500 },
+    { timeout: 20_000, interval: 500 },
   )
 })
 
@@ -118,7 +118,7 @@ test('the collectors seal with the same keys', async () => {
 })
 
 test('while the store is gone nothing is acknowledged, and when it is back everything is taken', {
-  timeout: 60_000,
+  timeout: 120_000,
 }, async () => {
   const agent = await enrolled()
   const found = blocked(agent)
@@ -133,13 +133,12 @@ test('while the store is gone nothing is acknowledged, and when it is back every
   clickhouse = await startClickHouse(join(folder, 'engine'), Number(port))
   expect((await agent.send(report)).receipt.receipts).toMatchObject([{ outcome: 'stored' }])
   expect(await stored(found)).toBe(found.length)
-  await vi.waitFor(
-    async () => {
-      const [row] = await store.query<{ n: number }>(
-        `SELECT uniqExact(agent) AS n FROM agent_windows WHERE app = 'telegram'`,
-      )
-      expect(row!.n).toBe(3)
-    },
-    { timeout: 40_000, interval: 500 },
-  )
+  // The analyst, too, goes on where it was.
+  const judged = async () =>
+    await store.query(
+      `SELECT 1 FROM agent_windows
+       WHERE agent IN (SELECT agent FROM measurements_raw WHERE toString(id) = {id:String}) LIMIT 1`,
+      { id: found[0]!.id },
+    )
+  await vi.waitFor(async () => expect(await judged()).toHaveLength(1), { timeout: 60_000, interval: 500 })
 })

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
-import { createReadStream, mkdirSync, rmSync } from 'node:fs'
+import { createReadStream, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
@@ -102,6 +102,12 @@ class Front {
     const [, table, format] = /^\s*INSERT INTO ([\w.]+)\s+FORMAT (\w+)\s*$/i.exec(sql) ?? []
     if (!table || !format)
       throw new Error(`Code: 48. DB::Exception: The front knows no such insert: ${sql}. (NOT_IMPLEMENTED)`)
+    if (format === 'Parquet') {
+      const path = join(this.#folder, randomUUID())
+      writeFileSync(path, values)
+      await session.queryAsync(`INSERT INTO ${table} SELECT * FROM file(${quote(path)}, Parquet)`, { format: 'Null' })
+      return rmSync(path)
+    }
     await session.insert({ table, values, format: format as 'JSONEachRow' })
   }
 }
