@@ -21,13 +21,21 @@ export const timed = async <T>(trace: Trace, note: Note, bytes: () => number, wo
     const value = await Promise.race([work, arrival.over])
     arrival.look()
     if (value === 'cap' && arrival.frozen()) throw new Failed('generic_timeout_error')
-    const rtt = trace.steps.findLast(({ operation, failure }) => operation === 'connect' && !failure)?.duration ?? 0
+    const rtt = leastTrip(trace)
     if (bytes() >= PROVEN_BYTES && rtt > LEAST_RTT && arrival.span() < rtt / 2) throw new Failed('transfer_too_fast')
     return value
   } finally {
     arrival.stop()
     trace.signal.removeEventListener('abort', stop)
   }
+}
+
+/** Each of these took a round trip at least; a connect alone may have lost its SYN and taken a second more. */
+const leastTrip = ({ steps }: Trace): number => {
+  const trips = steps.filter(
+    ({ operation, failure }) => !failure && operation !== 'resolve' && operation !== 'transfer',
+  )
+  return trips.length === 0 ? 0 : Math.min(...trips.map(({ duration }) => duration))
 }
 
 /**
