@@ -158,7 +158,11 @@ const differs = ({ app, control }: Rates, longer: number): boolean =>
  * 1997), so that an app served from farther away is slower by nobody's doing, which is another finding (relocation.ts).
  */
 const longerOf = (pairs: readonly Pair[]): number => {
-  const idle = (side: keyof Pair): number => Math.max(LEAST_TRIP, median(pairs.flatMap(pair => pair[side].idle ?? [])))
+  // The least: a connect that lost its SYN took a second more.
+  const idle = (side: keyof Pair): number => {
+    const known = pairs.flatMap(pair => pair[side].idle ?? [])
+    return known.length > 0 ? Math.max(LEAST_TRIP, Math.min(...known)) : Number.NaN
+  }
   const ratio = idle('app') / idle('control')
   return ratio > 1 ? ratio : 1
 }

@@ -69,6 +69,11 @@ describe('one agent’s three pairs', () => {
       three(leg(4.5e5, { idle: 0.001 }), leg(1e6, { idle: 0.0001 })),
       { answer: 'throttled' },
     ],
+    [
+      'SYNs lost on two connects lengthen no way',
+      three([leg(1e5), leg(1e5, { idle: 1.05 }), leg(1e5, { idle: 1.06 })], fast),
+      { answer: 'throttled' },
+    ],
     ['no round trip known', three(leg(4.5e5), { ...fast, idle: null }), { answer: 'throttled' }],
     [
       'at no steady rate: no name',
