@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { cpus, loadavg } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { anchors } from './anchors.ts'
 import { curves } from './curves.ts'
 import type { Generator } from './flow.ts'
 import { packets } from './packets.ts'
@@ -47,5 +48,9 @@ for (const [part, figures] of Object.entries(parts)) {
   if ((values.only ?? part) !== part) continue
   for (const [name, generator, seed] of generators)
     console.log(shown(`${part}: ${name}`, figures(generator, seed, share)))
+}
+if ((values.only ?? 'anchors') === 'anchors' && !(values.quick && !values.only)) {
+  const figures = await anchors(generators[1]![2], share)
+  console.log(typeof figures === 'string' ? `\n**anchors**: ${figures}` : shown('anchors', figures))
 }
 console.log(`load at the end ${load()}`)

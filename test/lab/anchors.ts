@@ -1,0 +1,82 @@
+import { median } from '../../measurement/judge/statistics.ts'
+import { compare, isSuspicious, type Pair } from '../../measurement/judge/throttle.ts'
+import { Random } from '../bench/detection/random.ts'
+import { type Censor, type Line, nobody } from './flow.ts'
+import { type Deed, type Done, noNamespaces, openNamespaces } from './namespace.ts'
+import { packets } from './packets.ts'
+import { type Figure, shareOf } from './score.ts'
+import { lineOf, trialOf } from './trial.ts'
+
+/**
+ * The simulated transfers held against real ones: the kernel's TCP in namespaces, policed by nft and shaped by tc, on
+ * lines drawn as the generators draw theirs; beside each what the packet generator says of the very same line.
+ */
+
+type Run = { line: Line; censor: Censor; port: number; done?: Done }
+
+const RATES = [64, 128, 256, 512, 1_024]
+const AT_ONCE = 25
+
+export const anchors = async (seed: number, share: number): Promise<Figure[] | string> => {
+  const missing = await noNamespaces()
+  if (missing) return `skipped: ${missing}`
+  const random = new Random(seed)
+  const runs: Run[] = []
+  for (const congestion of ['cubic', 'bbr'] as const) {
+    const planned = planOf(Math.ceil(150 * share), congestion, random)
+    const lines = planned.map(({ line, port }) => ({ ...line, ports: [port, port + 1] }))
+    await using net = await openNamespaces(lines, planned.flatMap(deedOf), { congestion, seed })
+    const jobs = planned.map(({ port }) => ({
+      ...{ id: port, app: port, control: port + 1, trains: 0, screen: true, timeout: 20 },
+    }))
+    const done = await net.run(jobs, AT_ONCE)
+    runs.push(...planned.map(run => ({ ...run, done: done.find(({ id }) => id === run.port)! })))
+  }
+  const groups = Map.groupBy(runs, ({ censor, line }) => `${nameOf(censor)}, ${line.congestion}`)
+  return [...groups].map(([name, of]) => row(name, of, random))
+}
+
+/** A third of the lines is left in peace, one in ten is shaped, the others are policed. */
+const planOf = (count: number, congestion: Line['congestion'], random: Random): Run[] =>
+  Array.from({ length: count }, (_, at) => {
+    const rate = (RATES[Math.floor(random.next() * RATES.length)]! * 1_000) / 8
+    const kind = at % 3 === 0 ? 'none' : at % 10 === 1 ? 'shape' : 'police'
+    const censor: Censor = kind === 'none' ? nobody : { kind, rate, burst: at % 2 === 0 ? 16_000 : 64_000 }
+    for (;;) {
+      const line = { ...lineOf('plain', random), congestion }
+      // Faster ones cost a machine more than they tell.
+      if (line.capacity <= 1.25e6 && (kind === 'none' || line.capacity >= 4 * rate))
+        return { line, censor, port: 8_000 + 2 * at }
+    }
+  })
+
+const deedOf = ({ censor, port }: Run): Deed[] =>
+  censor.kind === 'police' || censor.kind === 'shape' ? [{ port, ...censor }] : []
+
+const nameOf = (censor: Censor): string =>
+  'rate' in censor ? `${censor.kind}d to ${(censor.rate * 8) / 1_000} kbit/s` : 'in peace'
+
+const row = (name: string, of: readonly Run[], random: Random): Figure => {
+  const said = of.map(({ done, line, censor }) => {
+    const { screen, pairs } = done!
+    const whole = ({ app, control }: Done['pairs'][number]): Pair[] => (app && control ? [{ app, control }] : [])
+    const full = compare(pairs.flatMap(whole))
+    const goesOn = screen !== null && whole(screen).some(pair => isSuspicious(pair))
+    const simulated = trialOf(packets, line, censor, random).full
+    return { full, asRun: goesOn && full.answer === 'throttled', same: simulated.answer === full.answer, simulated }
+  })
+  const held = said.flatMap(({ full }, i) => {
+    const { censor } = of[i]!
+    return 'rate' in censor && full.rate !== null ? [full.rate / censor.rate] : []
+  })
+  return {
+    'real TCP': name,
+    'throttled, three pairs': shareOf(said.filter(({ full }) => full.answer === 'throttled').length, said.length),
+    'as run': shareOf(said.filter(({ asRun }) => asRun).length, said.length),
+    'the packet generator on the same lines': shareOf(
+      said.filter(({ simulated }) => simulated.answer === 'throttled').length,
+      said.length,
+    ),
+    'rate said / true': held.length > 0 ? median(held).toFixed(2) : '',
+  }
+}
