@@ -10,6 +10,7 @@ import type { Sink } from './ooni/import.ts'
 import { type AgentOrigin, claimOrigin } from './origin.ts'
 import { type Outgoing, outgoingOf } from './outgoing.ts'
 import { presentOf } from './present.ts'
+import { Problem } from './problem.ts'
 import { type Touched, touch } from './rollup.ts'
 import { answerRoutes } from './routes/answers.ts'
 import type { SignedCatalogue } from './routes/catalogue.ts'
@@ -79,6 +80,10 @@ export const sinkOf = (store: Store, analyst: Analyst): Sink => ({
   settle: () => analyst.idle(),
 })
 
+const refuse = (): never => {
+  throw new Problem('bad-request', 'This server holds simulated data and takes no imports.')
+}
+
 /** The whole server: store, analyst, API, page, metrics. Resolves when it listens. */
 export const runServer = async (config: Config, parts: RunParts): Promise<Server> => {
   const { store, origin, announce, close } = await openStore(config, parts.origin)
@@ -139,7 +144,7 @@ export const runServer = async (config: Config, parts: RunParts): Promise<Server
             return notifier.changed(changes)
           },
         })
-        if (origin === 'agent') importRoutes(app, sinkOf(store, analyst))
+        importRoutes(app, origin === 'agent' ? sinkOf(store, analyst) : { ...sinkOf(store, analyst), insert: refuse })
       },
     })
     await analyst?.start()

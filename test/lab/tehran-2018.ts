@@ -1,0 +1,103 @@
+import { once } from 'node:events'
+import { createServer as createHttp } from 'node:http'
+import { type AddressInfo, createServer, type Socket } from 'node:net'
+import { findTarget } from '../../measurement/catalogue.ts'
+import type { Target } from '../../measurement/target.ts'
+import { dataCentre } from '../servers/mtproto.ts'
+import { whatsAppPeer } from '../servers/whatsapp.ts'
+import { type Relay, type Rules, relayTo } from './relay.ts'
+
+/**
+ * Iran, April 2018, in a laboratory: Telegram served from caches inside the country, the order of 26 April that moved it
+ * abroad, the ban of 30 April; WhatsApp abroad and Soroush at home untouched beside it (events/IR.json). The course is
+ * history; delays and rates are ours, and short, so that a week takes a minute.
+ */
+
+const at = (time: string): number => Date.parse(time) / 1_000
+
+/** The clock of the scene, Unix seconds: three quiet days, so that what is usual is known. */
+export const scene = {
+  from: at('2018-04-23T00:00:00Z'),
+  ordered: at('2018-04-26T06:30:00Z'),
+  banned: at('2018-04-30T10:30:00Z'),
+  to: at('2018-05-01T00:00:00Z'),
+} as const
+
+/** Networks that nobody has (RFC 5398): what is played here must not be said of a real one. */
+export const networks = [64_500, 64_501, 64_502] as const
+export const unfiltered = [
+  { country: 'DE', asn: 64_510 },
+  { country: 'FR', asn: 64_511 },
+] as const
+
+/** Seconds of a round trip inside the country and out of it. */
+const HOME: Rules = { delay: 0.004 }
+const ABROAD: Rules = { delay: 0.02 }
+/** Abroad, through a full gateway. */
+const MOVED: Rules = { delay: 0.05 }
+const BANNED: Rules = { connect: 'refuse' }
+
+type Peer = { app: string; id: string; talk: (socket: Socket) => void; ask?: object; rules: Rules; moves?: true }
+
+const answering = (status: number) => {
+  const server = createHttp((_, response) => response.writeHead(status).end())
+  return (socket: Socket): void => void server.emit('connection', socket)
+}
+
+const peers = (): Peer[] => {
+  const whatsapp = whatsAppPeer()
+  const telegram = (id: string): Peer => ({
+    ...{ app: 'telegram', id, talk: dataCentre(), rules: HOME, moves: true },
+  })
+  const plain = { scheme: 'http', method: 'GET', path: '/', headers: {}, roots: 'public', expect: { status: [204] } }
+  return [
+    telegram('telegram.dc1.v4.443.mtproto'),
+    telegram('telegram.dc2.v4.443.mtproto'),
+    telegram('telegram.dc4.v4.443.mtproto'),
+    telegram('telegram.dc2-media-222.v4.443.mtproto'),
+    {
+      ...{ app: 'whatsapp', id: 'whatsapp.chat.v4', talk: whatsapp.talk, rules: ABROAD },
+      ask: { transport: 'tcp', prologue: '57410603', root: whatsapp.root },
+    },
+    {
+      ...{ app: 'soroush', id: 'soroush.im-server', talk: dataCentre(), rules: HOME },
+      ask: { transport: 'obfuscated2', dc: 0, keys: [] },
+    },
+    { app: 'control', id: 'control.portal.gstatic', talk: answering(204), ask: plain, rules: ABROAD },
+    { app: 'control', id: 'control.gstatic', talk: answering(204), ask: plain, rules: ABROAD },
+    { app: 'control', id: 'control.ir.divar.ir', talk: answering(204), ask: plain, rules: HOME },
+    { app: 'control', id: 'control.ir.snapp.ir', talk: answering(204), ask: plain, rules: HOME },
+  ]
+}
+
+/** The scene built: targets of the catalogue, each at an address of its own, and the hand of the censor. */
+export const build = async () => {
+  const closing: (() => unknown)[] = []
+  const moving: Relay[] = []
+  const apps = new Map<string, Target[]>()
+  for (const [index, { app, id, talk, ask, rules, moves }] of peers().entries()) {
+    const server = createServer(talk).listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const host = `127.18.4.${index + 1}`
+    const relay = await relayTo((server.address() as AddressInfo).port, rules, host)
+    closing.push(
+      () => relay[Symbol.asyncDispose](),
+      () => server.close(),
+    )
+    if (moves) moving.push(relay)
+    const target = findTarget(id)!.target
+    const own = { host, port: relay.port, address: 'loopback', timeout: 3, ...(ask ? { ask } : {}) }
+    apps.set(app, [...(apps.get(app) ?? []), { ...target, ...own } as Target])
+  }
+  const all = async (rules: Rules): Promise<void> => void (await Promise.all(moving.map(relay => relay.set(rules))))
+  return {
+    apps,
+    course: [
+      { at: scene.ordered, what: 'Telegram is served from abroad', happen: () => all(MOVED) },
+      { at: scene.banned, what: 'Telegram is banned', happen: () => all(BANNED) },
+    ],
+    close: async () => {
+      for (const one of closing) await one()
+    },
+  }
+}
