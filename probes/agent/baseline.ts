@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs, styleText } from 'node:util'
 import type { App } from '../../measurement/app.ts'
 import { CONTROL } from '../../measurement/catalogue.ts'
@@ -30,9 +31,14 @@ export type BaselineOptions = {
   country?: string
   loopback?: boolean
   concurrency?: number
+  /** Seconds of rest after a store has answered. */
+  storeSeconds?: number
   progress?: (done: number, of: number) => void
   signal?: AbortSignal
 }
+
+/** Apple’s listing refuses who asks about 20 times a minute (reference endpoints.md). */
+const STORE_SECONDS = 3.5
 
 const baselineUsage = `peyk baseline [APP…] [--json]             measure every target of the catalogue once from here, one at a time per address
 Exit codes: 0 every deciding target answered as expected, 1 some did not, 2 wrong usage, 3 nothing answered: this line is down.
@@ -40,7 +46,17 @@ Exit codes: 0 every deciding target answered as expected, 1 some did not, 2 wron
 
 /** Measures every ordinary target once; one at a time per address, some addresses at the same time. */
 export const baseline = async (options: BaselineOptions): Promise<Line[]> => {
-  const { apps, measure, only, country = 'ZZ', loopback = false, concurrency = 8, progress, signal } = options
+  const {
+    apps,
+    measure,
+    only,
+    country = 'ZZ',
+    loopback = false,
+    concurrency = 8,
+    storeSeconds = STORE_SECONDS,
+    progress,
+    signal,
+  } = options
   const families = await familiesHere(loopback)
   const wanted = apps
     .filter(({ id, status }) => status === 'measured' && (!only.length || id === CONTROL || only.includes(id)))
@@ -54,8 +70,11 @@ export const baseline = async (options: BaselineOptions): Promise<Line[]> => {
     for (let queue = waiting.shift(); queue; queue = waiting.shift()) {
       for (const { app, target } of queue) {
         if (signal?.aborted) return
-        lines.set(target, lineOf(app, target, await measure(target, { loopback, ...(signal ? { signal } : {}) })))
+        const run = await measure(target, { loopback, ...(signal ? { signal } : {}) })
+        lines.set(target, lineOf(app, target, run))
         progress?.(lines.size, wanted.length)
+        if (target.kind === 'store' && run.received > 0)
+          await sleep(storeSeconds * 1_000, undefined, { signal }).catch(() => {})
       }
     }
   }

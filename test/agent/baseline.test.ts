@@ -6,6 +6,7 @@ import { apps } from '../../measurement/catalogue.ts'
 import { failure, isKnownFailure } from '../../measurement/failure.ts'
 import { baseline, baselineCommand, type Line } from '../../probes/agent/baseline.ts'
 import { measure } from '../../probes/all.ts'
+import { loopbackTarget } from '../servers/target.ts'
 import { closedPort, tcpPeer } from '../servers/tcp.ts'
 import { appOf, tcpTarget } from './samples.ts'
 
@@ -123,4 +124,23 @@ test('without any network every target fails with the right failure, and nothing
     // No route is this machine's own trouble; a name cannot be resolved without one either.
     expect(['agent', 'resolver'], `${target}: ${name}`).toContain(failure(name!).blame)
   }
+})
+
+test('a store that answers is left alone for a while before it is asked again', async () => {
+  const times: number[] = []
+  await using peer = await tcpPeer(socket => {
+    times.push(performance.now())
+    socket.end('HTTP/1.1 200 OK\r\ncontent-length: 29\r\n\r\n{"resultCount":0,"results":[]')
+  })
+  const asks = ['TR', 'IR'].map(country =>
+    loopbackTarget(
+      'store',
+      peer.port,
+      { store: 'apple', app: '1', country },
+      { id: `store.${country}`, host: 'localhost' },
+    ),
+  )
+  const lines = await baseline({ apps: [appOf('control', asks)], measure, only: [], loopback: true, storeSeconds: 0.3 })
+  expect(lines.length).toBe(2)
+  expect(times[1]! - times[0]!).toBeGreaterThan(290)
 })

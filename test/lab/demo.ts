@@ -33,6 +33,7 @@ const AGENTS = 3
 const PROFILE = {
   ...{ round: 1_500, report: 1_500, deciding: 1_500, within: 1_800, other: 1_800 },
   ...{ bytesPerDay: 100e6, concurrency: 16 },
+  pairs: { shape: { every: null, bytes: 0 }, confirm: { every: 21_600, bytes: 30e6 } },
 }
 const TICK = 1_800
 /** Moments of which /metrics is kept: Telegram at home, moved, banned. */

@@ -1,5 +1,6 @@
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { createServer as createHttp } from 'node:http'
+import { createServer as createHttp, type RequestListener } from 'node:http'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { findTarget } from '../../measurement/catalogue.ts'
 import type { Target } from '../../measurement/target.ts'
@@ -33,22 +34,33 @@ export const unfiltered = [
 /** Seconds of a round trip inside the country and out of it. */
 const HOME: Rules = { delay: 0.004 }
 const ABROAD: Rules = { delay: 0.02 }
-/** Abroad, through a full gateway. */
-const MOVED: Rules = { delay: 0.05 }
+/** Abroad, through a gateway that is full: later, and each flow slower than the line. */
+const MOVED: Rules = { delay: 0.05, flows: [{ rate: 300_000 }] }
 const BANNED: Rules = { connect: 'refuse' }
 
-type Peer = { app: string; id: string; talk: (socket: Socket) => void; ask?: object; rules: Rules; moves?: true }
+type Peer = { app: string; id: string; talk: (socket: Socket) => void; own?: object; rules: Rules; moves?: true }
 
-const answering = (status: number) => {
-  const server = createHttp((_, response) => response.writeHead(status).end())
+const served = (answer: RequestListener) => {
+  const server = createHttp(answer)
   return (socket: Socket): void => void server.emit('connection', socket)
 }
+const nothing = () => served((_, response) => response.writeHead(204).end())
+
+/** A file of a megabyte, given by range. */
+const FILE = randomBytes(2 ** 20)
+const file = () =>
+  served((request, response) => {
+    const bytes = FILE.subarray(0, Number(/^bytes=0-(\d+)$/.exec(request.headers.range ?? '')?.[1] ?? 0) + 1)
+    const range = `bytes 0-${bytes.length - 1}/${FILE.length}`
+    response.writeHead(206, { 'content-length': bytes.length, 'content-range': range }).end(bytes)
+  })
 
 const peers = (): Peer[] => {
   const whatsapp = whatsAppPeer()
   const telegram = (id: string): Peer => ({
     ...{ app: 'telegram', id, talk: dataCentre(), rules: HOME, moves: true },
   })
+  const object = { bytes: 262_144, trains: 0, of: { scheme: 'http', path: '/', roots: 'public', edge: false } }
   const plain = { scheme: 'http', method: 'GET', path: '/', headers: {}, roots: 'public', expect: { status: [204] } }
   return [
     telegram('telegram.dc1.v4.443.mtproto'),
@@ -57,16 +69,21 @@ const peers = (): Peer[] => {
     telegram('telegram.dc2-media-222.v4.443.mtproto'),
     {
       ...{ app: 'whatsapp', id: 'whatsapp.chat.v4', talk: whatsapp.talk, rules: ABROAD },
-      ask: { transport: 'tcp', prologue: '57410603', root: whatsapp.root },
+      own: { ask: { transport: 'tcp', prologue: '57410603', root: whatsapp.root } },
     },
     {
       ...{ app: 'soroush', id: 'soroush.im-server', talk: dataCentre(), rules: HOME },
-      ask: { transport: 'obfuscated2', dc: 0, keys: [] },
+      own: { ask: { transport: 'obfuscated2', dc: 0, keys: [] } },
     },
-    { app: 'control', id: 'control.portal.gstatic', talk: answering(204), ask: plain, rules: ABROAD },
-    { app: 'control', id: 'control.gstatic', talk: answering(204), ask: plain, rules: ABROAD },
-    { app: 'control', id: 'control.ir.divar.ir', talk: answering(204), ask: plain, rules: HOME },
-    { app: 'control', id: 'control.ir.snapp.ir', talk: answering(204), ask: plain, rules: HOME },
+    {
+      ...{ app: 'telegram', id: 'telegram.object', talk: file(), rules: HOME, moves: true },
+      own: { ask: object, pairs: [{ with: 'control.object.debian', differs: 'place' }] },
+    },
+    { app: 'control', id: 'control.object.debian', talk: file(), own: { ask: object }, rules: ABROAD },
+    { app: 'control', id: 'control.portal.gstatic', talk: nothing(), own: { ask: plain }, rules: ABROAD },
+    { app: 'control', id: 'control.gstatic', talk: nothing(), own: { ask: plain }, rules: ABROAD },
+    { app: 'control', id: 'control.ir.divar.ir', talk: nothing(), own: { ask: plain }, rules: HOME },
+    { app: 'control', id: 'control.ir.snapp.ir', talk: nothing(), own: { ask: plain }, rules: HOME },
   ]
 }
 
@@ -75,7 +92,7 @@ export const build = async () => {
   const closing: (() => unknown)[] = []
   const moving: Relay[] = []
   const apps = new Map<string, Target[]>()
-  for (const [index, { app, id, talk, ask, rules, moves }] of peers().entries()) {
+  for (const [index, { app, id, talk, own, rules, moves }] of peers().entries()) {
     const server = createServer(talk).listen(0, '127.0.0.1')
     await once(server, 'listening')
     const host = `127.18.4.${index + 1}`
@@ -86,8 +103,8 @@ export const build = async () => {
     )
     if (moves) moving.push(relay)
     const target = findTarget(id)!.target
-    const own = { host, port: relay.port, address: 'loopback', timeout: 3, ...(ask ? { ask } : {}) }
-    apps.set(app, [...(apps.get(app) ?? []), { ...target, ...own } as Target])
+    const here = { host, port: relay.port, address: 'loopback', timeout: 3, ...own }
+    apps.set(app, [...(apps.get(app) ?? []), { ...target, ...here } as Target])
   }
   const all = async (rules: Rules): Promise<void> => void (await Promise.all(moving.map(relay => relay.set(rules))))
   return {
