@@ -13,6 +13,7 @@ import type { Clock } from '../../probes/agent/clock.ts'
 import { readConfig as readAgentConfig } from '../../probes/agent/config.ts'
 import { makeKey, publicHalf } from '../../probes/agent/identity.ts'
 import { measure } from '../../probes/all.ts'
+import type { Measure } from '../../probes/probe.ts'
 import { ConfigError, readConfig } from '../../server/config.ts'
 import { buildPageIfStale, pageFolder } from '../../server/page/build.ts'
 import { runServer } from '../../server/run.ts'
@@ -32,7 +33,7 @@ const AGENTS = 3
 /** Half-hours: every network is measured twice an hour. */
 const PROFILE = {
   ...{ round: 1_500, report: 1_500, deciding: 1_500, within: 1_800, other: 1_800 },
-  ...{ bytesPerDay: 100e6, concurrency: 16 },
+  ...{ bytesPerDay: 100e6, concurrency: 4 },
   pairs: { shape: { every: null, bytes: 0 }, confirm: { every: 21_600, bytes: 30e6 } },
 }
 const TICK = 1_800
@@ -44,17 +45,21 @@ const line = async () => LINE
 
 export type Demo = { server: Server; metrics: ReadonlyMap<string, string>; close(): Promise<void> }
 
+export type ReplayOptions = {
+  say?: (line: string) => void
+  daysPerSecond?: number
+  /** Where to stop, Unix seconds. */
+  to?: number
+}
+
 /** Replays the scene into a folder; resolves when its last day is judged. */
 export const replay = async (
   env: Record<string, string | undefined>,
-  {
-    say = () => {},
-    daysPerSecond = Number.POSITIVE_INFINITY,
-  }: { say?: (line: string) => void; daysPerSecond?: number },
+  { say = () => {}, daysPerSecond = Number.POSITIVE_INFINITY, to = scene.to }: ReplayOptions,
 ): Promise<Demo> => {
   const config = readConfig({ PEYK_LOG: 'warn', ...env, PEYK_MIN_AGENTS: '1' })
   mkdirSync(config.PEYK_DATA, { recursive: true, mode: 0o700 })
-  const { apps, course, close: closeScene } = await build()
+  const { apps, abroad, course, close: closeScene } = await build()
   const release = makeKey()
   const catalogue = await signCatalogue(
     {
@@ -87,7 +92,7 @@ export const replay = async (
       await ahead[0].happen()
       if (ahead[0].what) say(`${new Date(ahead[0].at * 1_000).toISOString()} ${ahead[0].what}`)
     }
-    if (until < scene.to) return true
+    if (until < to) return true
     await settle()
     finish()
     return false
@@ -125,7 +130,8 @@ export const replay = async (
         publicHalf(release),
       )
       const own = { ...read, metrics: null, profile: PROFILE }
-      return await startAgent({ config: own, measure, clock, line, log: () => {}, reportSeconds: PROFILE.report })
+      const way: Measure = role === 'control' ? (target, options) => measure(abroad(target), options) : measure
+      return await startAgent({ config: own, measure: way, clock, line, log: () => {}, reportSeconds: PROFILE.report })
     }),
   )
   say(`${agents.length} agents, ${networks.length} networks; ${server.url}`)

@@ -32,10 +32,10 @@ export const unfiltered = [
 ] as const
 
 /** Seconds of a round trip inside the country and out of it. */
-const HOME: Rules = { delay: 0.004 }
-const ABROAD: Rules = { delay: 0.02 }
+const HOME: Rules = { delay: 0.006 }
+const ABROAD: Rules = { delay: 0.024 }
 /** Abroad, through a gateway that is full: later, and each flow slower than the line. */
-const MOVED: Rules = { delay: 0.05, flows: [{ rate: 300_000 }] }
+const MOVED: Rules = { delay: 0.09, flows: [{ rate: 300_000 }] }
 const BANNED: Rules = { connect: 'refuse' }
 
 type Peer = { app: string; id: string; talk: (socket: Socket) => void; own?: object; rules: Rules; moves?: true }
@@ -92,11 +92,14 @@ export const build = async () => {
   const closing: (() => unknown)[] = []
   const moving: Relay[] = []
   const apps = new Map<string, Target[]>()
+  const straight = new Map<string, number>()
   for (const [index, { app, id, talk, own, rules, moves }] of peers().entries()) {
     const server = createServer(talk).listen(0, '127.0.0.1')
     await once(server, 'listening')
     const host = `127.18.4.${index + 1}`
-    const relay = await relayTo((server.address() as AddressInfo).port, rules, host)
+    const { port } = server.address() as AddressInfo
+    const relay = await relayTo(port, rules, host)
+    straight.set(id, port)
     closing.push(
       () => relay[Symbol.asyncDispose](),
       () => server.close(),
@@ -109,6 +112,8 @@ export const build = async () => {
   const all = async (rules: Rules): Promise<void> => void (await Promise.all(moving.map(relay => relay.set(rules))))
   return {
     apps,
+    /** The same target as agents abroad reach it: past the censor. */
+    abroad: (target: Target): Target => ({ ...target, host: '127.0.0.1', port: straight.get(target.id)! }),
     course: [
       { at: scene.ordered, what: 'Telegram is served from abroad', happen: () => all(MOVED) },
       { at: scene.banned, what: 'Telegram is banned', happen: () => all(BANNED) },
