@@ -30,6 +30,19 @@ const TransferObject = Type.Object(
   { additionalProperties: false },
 )
 
+/** A flow to Peyk's own helper (docs/helper.md), which differs from its partner in one thing. */
+const TransferFlow = Type.Object(
+  {
+    over: Type.Enum(['tls', 'tcp', 'websocket', 'udp']),
+    sni: Type.Union([Type.Null(), Hostname], { description: 'Name in the TLS handshake, of tls and websocket.' }),
+    shape: Type.Enum(['random', 'obfuscated2', 'call'], {
+      description: 'First bytes of tcp: random or as MTProto’s. Packets of udp: random or as a call’s.',
+    }),
+    up: Type.Boolean({ description: 'The bytes go to the helper, not from it.' }),
+  },
+  { additionalProperties: false },
+)
+
 const Headers = Type.Record(Type.String({ pattern: '^[a-z-]{1,40}$' }), Type.String({ maxLength: 200 }))
 
 /** What each kind of probe asks; the probe's page in docs/probes explains the fields. */
@@ -201,7 +214,7 @@ export const asks = {
         maximum: 2,
         description: 'Trains of 25 small requests after it, each on a connection of its own.',
       }),
-      of: TransferObject,
+      of: Type.Union([TransferObject, TransferFlow]),
     },
     { additionalProperties: false },
   ),

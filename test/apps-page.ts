@@ -121,8 +121,10 @@ const whereOf = (target: Target): string => {
   if (target.kind === 'websocket') return `${target.ask.scheme}://${place}${target.ask.path}`
   if (target.kind === 'mtproto') return `${place}${target.ask.path ?? ''} ${target.ask.transport}`
   if (target.kind === 'transfer') {
-    const { scheme, path, sni } = target.ask.of
-    return `GET ${scheme}://${place}${path}${sni === undefined ? '' : ` as ${sni}`}`
+    const { of } = target.ask
+    const name = of.sni === undefined || of.sni === null ? '' : ` as ${of.sni}`
+    if ('path' in of) return `GET ${of.scheme}://${place}${of.path}${name}`
+    return `helper:${port} ${of.over}${of.shape === 'random' ? '' : ` ${of.shape}`}${of.up ? ' up' : ''}${name}`
   }
   if (target.kind === 'tls' && target.ask.sni !== host) return `${place} as ${target.ask.sni}`
   if (target.kind === 'dns' && target.ask.resolver !== 'system') {

@@ -7,7 +7,7 @@ import { judgeAnswers, resolve, resolveText } from './resolve.ts'
 import type { Stream } from './stream.ts'
 import { handshake, type Identity } from './tls.ts'
 import type { Note, Trace } from './trace.ts'
-import { requestTrain, transfer } from './transfer.ts'
+import { flow, requestTrain, transfer } from './transfer.ts'
 import { type Opening, type Upgraded, upgrade } from './upgrade.ts'
 
 /**
@@ -32,6 +32,8 @@ export type Net = {
   request(stream: Stream, question: Question, judge: (answer: Answer) => void): Promise<Answer | null>
   /** Steps `http_round_trip` and `transfer`: an exchange whose body is timed, until it ends or `cap`, time is up. */
   transfer(stream: Stream, question: Question, judge: (head: Head) => void): Promise<Answer | 'cap' | null>
+  /** Step `transfer` by the probe's own words: what `count` tells, or what came on the socket since `from`, is timed. */
+  flow<T>(stream: Stream, from: number, words: () => Promise<T>, count?: () => number): Promise<T | 'cap' | null>
   /** Step `http_round_trip`: the same question so many times, one after the other; `series` holds the round trips. */
   train(stream: Stream, question: Question, count: number, judge: (head: Head) => void): Promise<boolean | null>
   /** Step `upgrade`: a WebSocket on the stream, or one of the other statuses that are healthy. */
@@ -64,6 +66,7 @@ export const openNet = (trace: Trace): Net => ({
   handshake: (stream, identity) => handshake(trace, stream, identity),
   request: (stream, question, judge) => request(trace, stream, question, judge),
   transfer: (stream, question, judge) => transfer(trace, stream, question, judge),
+  flow: (stream, from, words, count) => flow(trace, stream, from, words, count),
   train: (stream, question, count, judge) => requestTrain(trace, stream, question, count, judge),
   upgrade: (stream, opening) => upgrade(trace, stream, opening),
   speak: (operation, stream, words) => trace.step(operation, stream.meter, note => words(stream, note)),

@@ -97,6 +97,28 @@ const sizeOf = ({ headers }: Head): number =>
     'HTTP/1.1 206 Partial Content\r\n\r\n'.length,
   )
 
+/**
+ * Step `transfer` by a probe's own words: `count` tells the bytes that are timed, by default those that came on the socket
+ * since `from`.
+ */
+export const flow = <T>(
+  trace: Trace,
+  stream: Stream,
+  from: number,
+  words: () => Promise<T>,
+  count: () => number = () => stream.meter().received - from,
+): Promise<T | 'cap' | null> => {
+  let begun = false
+  const meter: Meter = () => {
+    const { sent, received } = stream.meter()
+    return { sent, received: begun ? received : Math.min(from, received) }
+  }
+  return trace.step('transfer', meter, note => {
+    begun = true
+    return timed(trace, note, count, words())
+  })
+}
+
 /** Seconds a train of requests may take, and one answer. */
 const TRAIN_SECONDS = 12
 const ANSWER_SECONDS = 4

@@ -81,7 +81,7 @@ export const obfuscated = (wire: Wire, name: 'intermediate' | 'abridged', dc: nu
 /** First words a middlebox could take for another protocol (HTTP methods, TLS, the plain transports). */
 const forbidden = new Set(['HEAD', 'POST', 'GET ', 'OPTI', '\x16\x03\x01\x02', '\xdd\xdd\xdd\xdd', '\xee\xee\xee\xee'])
 
-const obfuscatedStart = (): Buffer => {
+export const obfuscatedStart = (): Buffer => {
   for (;;) {
     const start = randomBytes(64)
     if (start[0] !== 0xef && !forbidden.has(start.toString('latin1', 0, 4)) && start.readUInt32LE(4) !== 0) return start

@@ -1,0 +1,211 @@
+import { createSocket } from 'node:dgram'
+import { once } from 'node:events'
+import { connect, type Socket } from 'node:net'
+import { connect as connectTls } from 'node:tls'
+import { expect, onTestFinished, test } from 'vitest'
+import { legOf } from '../../measurement/judge/leg.ts'
+import type { TargetOf } from '../../measurement/target.ts'
+import { Tokens } from '../../probes/helper/datagrams.ts'
+import { type HelperOptions, startHelper } from '../../probes/helper/helper.ts'
+import { Limits } from '../../probes/helper/limits.ts'
+import { commands, datagramHead, opening, readAsk, writeAsk, writeStreamAsk } from '../../probes/wire/helper.ts'
+import { run } from '../probe-contract.ts'
+import { certificate } from '../servers/certificates.ts'
+import { loopbackTarget } from '../servers/target.ts'
+import { tlsPeer } from '../servers/tcp.ts'
+
+const helperAt = async (more: Partial<HelperOptions> = {}) => {
+  const helper = await startHelper({ host: '127.0.0.1', ports: [0], rate: 1e9, quota: 1e9, ...more })
+  onTestFinished(() => helper.close())
+  return helper.ports[0]!
+}
+
+type Flow = Exclude<TargetOf<'transfer'>['ask']['of'], { path: string }>
+
+const asking = (port: number, of: Partial<Flow> = {}, more: { bytes?: number; trains?: number } = {}) => {
+  const { bytes = 131_072, trains = 0 } = more
+  const flow = { over: 'tls', sni: 'web.telegram.org', shape: 'random', up: false, ...of } as const
+  return loopbackTarget('transfer', port, { bytes, trains, of: flow }, { timeout: 25, decides: 'no' })
+}
+
+test.each([
+  ['TLS under any name', { over: 'tls', sni: 'web.telegram.org' }],
+  ['TLS without a name', { over: 'tls', sni: null }],
+  ['a WebSocket', { over: 'websocket', sni: 'venus.web.telegram.org' }],
+  ['plain TCP that looks random', { over: 'tcp', shape: 'random' }],
+  ['plain TCP that looks like MTProto', { over: 'tcp', shape: 'obfuscated2' }],
+] as const)('over %s: down, up and echoes, byte for byte', async (_, of) => {
+  const port = await helperAt()
+  const down = await run(asking(port, of, { trains: 1 }))
+  expect(down.failure).toBeNull()
+  const transfer = down.steps.find(({ operation }) => operation === 'transfer')!
+  expect(transfer.received).toBeGreaterThanOrEqual(131_072)
+  expect(transfer.received).toBeLessThan(135_000)
+  expect(transfer.reached!.slice(0, 4).every(at => at !== null)).toBe(true)
+  expect(down.steps.at(-1)).toMatchObject({ operation: 'protocol_handshake', count: 25 })
+  const up = await run(asking(port, { ...of, up: true }))
+  expect(up.failure).toBeNull()
+  expect(
+    up.steps
+      .at(-1)!
+      .reached!.slice(0, 4)
+      .every(at => at !== null),
+  ).toBe(true)
+  expect(up.steps.at(-1)!.sent + up.sent).toBeGreaterThan(131_072)
+})
+
+test.each(['call', 'random'] as const)(
+  'datagrams that look like %s: echoes, then a stream against a token',
+  async shape => {
+    const port = await helperAt()
+    const { steps, failure } = await run(asking(port, { over: 'udp', shape }, { bytes: 65_536 }))
+    expect(failure).toBeNull()
+    expect(steps.map(({ operation }) => operation)).toEqual(['connect', 'protocol_handshake', 'datagram', 'transfer'])
+    expect(steps[2]).toMatchObject({ count: 50, sent: 50 * 160, received: 50 * 160 })
+    expect(steps[3]!.count).toBe(132)
+    expect(steps[3]!.reached!.slice(0, 2).every(at => at !== null)).toBe(true)
+  },
+)
+
+test('the two openings differ in the tag that undoing the obfuscation shows, and in nothing else a filter could know', () => {
+  const tags = (['obfuscated2', 'random'] as const).map(shape => {
+    const { bytes } = opening(shape, 1_700_000_000_000)
+    expect(bytes).toHaveLength(108)
+    // As a filter undoes it: key and vector stand in clear.
+    const again = opening('random', 0)
+    expect(again.bytes.equals(bytes)).toBe(false)
+    return bytes
+  })
+  expect(new Set(tags.map(bytes => bytes.length)).size).toBe(1)
+})
+
+const wrong = certificate('anybody')
+const lies: Record<string, (socket: Socket) => void> = {
+  'other bytes': socket => {
+    socket.once('data', () => socket.write(Buffer.concat([Buffer.of(0), Buffer.alloc(200_000, 7)])))
+  },
+  'an answer that is none': socket => {
+    socket.once('data', () => socket.write(Buffer.of(9)))
+  },
+}
+
+test.each(Object.entries(lies))('a helper that gives %s is found out, and makes no leg', async (_, lie) => {
+  await using peer = await tlsPeer({ key: wrong.keyPem, cert: wrong.pem }, lie)
+  const { steps, failure } = await run(asking(peer.port))
+  expect(failure).toBe('helper_wrong_bytes')
+  const pair = { id: '0'.repeat(16), leg: 'app', round: 1, test: 'screen', differs: 'name', first: true } as const
+  expect(legOf({ kind: 'transfer', steps, pair })).toBeNull()
+})
+
+test('a helper that closes early, or acknowledges what it cannot have', async () => {
+  await using early = await tlsPeer({ key: wrong.keyPem, cert: wrong.pem }, socket => {
+    socket.once('data', () => socket.end(Buffer.of(0)))
+  })
+  expect((await run(asking(early.port))).failure).toBe('eof_error')
+  await using eager = await tlsPeer({ key: wrong.keyPem, cert: wrong.pem }, socket => {
+    socket.once('data', () => socket.write(Buffer.from('0000020000', 'hex')))
+  })
+  expect((await run(asking(eager.port, { up: true }))).failure).toBe('helper_wrong_bytes')
+})
+
+test('a day that is used up is refused, not slowed, and so is the whole rate', async () => {
+  const used = await helperAt({ quota: 4 * 150_000 })
+  expect((await run(asking(used))).failure).toBeNull()
+  expect((await run(asking(used))).failure).toBe('helper_refused')
+  const busy = await helperAt({ rate: 10_000 })
+  expect((await run(asking(busy))).failure).toBe('helper_refused')
+})
+
+test('an address has a quarter of its day at once, eight connections, and is forgotten when all has flowed in again', () => {
+  let now = 0
+  const limits = new Limits({ rate: 1e9, quota: 1e6, now: () => now })
+  expect(limits.take('192.0.2.1', 250_000)).toBe(true)
+  expect(limits.take('192.0.2.1', 1_000)).toBe(false)
+  // The same machine to an IPv6 socket; another /64 is another.
+  expect(limits.take('::ffff:192.0.2.1', 1_000)).toBe(false)
+  expect(limits.take('2001:db8::1', 250_000)).toBe(true)
+  expect(limits.take('2001:db8:0:0:ffff::2', 1_000)).toBe(false)
+  expect(limits.take('2001:db8:0:1::1', 1_000)).toBe(true)
+  const open = Array.from({ length: 9 }, () => limits.open('198.51.100.1'))
+  expect(open.map(one => one !== null)).toEqual([...Array(8).fill(true), false])
+  open[0]!()
+  open[0]!()
+  expect([limits.open('198.51.100.1'), limits.open('198.51.100.1')].map(one => one !== null)).toEqual([true, false])
+  now = 43_200
+  expect(limits.take('192.0.2.1', 240_000)).toBe(true)
+  limits.forget()
+  expect(limits.remembered).toBe(2)
+})
+
+/** What one datagram brings back, in bytes, within the milliseconds. */
+const bytesFor = async (port: number, datagram: Buffer, milliseconds = 300): Promise<number> => {
+  const socket = createSocket('udp4')
+  let bytes = 0
+  socket.on('message', message => {
+    bytes += message.length
+  })
+  socket.send(datagram, port, '127.0.0.1')
+  await new Promise(resolve => setTimeout(resolve, milliseconds))
+  socket.close()
+  return bytes
+}
+
+test('never more datagram bytes out than in, without a token that came by TCP to the same address', async () => {
+  const port = await helperAt()
+  const ask = { packets: 100, size: 1_000, perSecond: 200 }
+  const forged = writeStreamAsk(Buffer.alloc(16, 1), 'random', ask)
+  expect(await bytesFor(port, forged)).toBe(forged.length)
+  expect(await bytesFor(port, datagramHead(Buffer.alloc(16), 'call'))).toBe(28)
+  expect(await bytesFor(port, Buffer.alloc(1_400))).toBe(0)
+  const tokens = new Tokens()
+  const token = tokens.issue('192.0.2.1')
+  expect(tokens.redeem(token, '192.0.2.2')).toBe(false)
+  expect(tokens.redeem(token, '192.0.2.1')).toBe(true)
+  expect(tokens.redeem(token, '192.0.2.1')).toBe(false)
+})
+
+test('whatever comes in, the helper lives and says little', async () => {
+  const port = await helperAt()
+  const said = async (bytes: Buffer): Promise<number> => {
+    const socket = connect(port, '127.0.0.1')
+    socket.on('error', () => {})
+    let come = 0
+    socket.on('data', piece => {
+      come += piece.length
+    })
+    socket.end(bytes)
+    await once(socket, 'close')
+    return come
+  }
+  const plain = writeAsk({ command: 'down', seed: Buffer.alloc(16), count: 2 ** 20 })
+  expect(await said(Buffer.alloc(0))).toBe(0)
+  expect(await said(plain)).toBe(0)
+  expect(await said(Buffer.alloc(5_000, 3))).toBe(0)
+  expect(await said(Buffer.from('160301', 'hex'))).toBe(0)
+  // A proxy it is not: neither CONNECT nor a request with a whole address goes anywhere.
+  expect(await said(Buffer.from('CONNECT example.com:443 HTTP/1.1\r\nHost: example.com\r\n\r\n'.padEnd(200)))).toBe(0)
+  expect(
+    await said(Buffer.from('GET http://example.com/ HTTP/1.1\r\nHost: example.com\r\nConnection: close\r\n\r\n')),
+  ).toBeLessThan(400)
+  expect((await run(asking(port))).failure).toBeNull()
+  const tls = connectTls({ port, host: '127.0.0.1', servername: 'anything.example', rejectUnauthorized: false })
+  await once(tls, 'secureConnect')
+  expect(tls.getProtocol()).toBe('TLSv1.3')
+  tls.destroy()
+})
+
+test('a question asks for no more than there is', () => {
+  const seed = Buffer.alloc(16, 5)
+  expect(readAsk(writeAsk({ command: 'down', seed, count: 2 ** 20 }))).toEqual({
+    command: 'down',
+    seed,
+    count: 2 ** 20,
+  })
+  expect(readAsk(writeAsk({ command: 'down', seed, count: 2 ** 20 + 1 }))).toBeNull()
+  expect(readAsk(writeAsk({ command: 'echo', seed, count: 65 }))).toBeNull()
+  for (let command = 0; command < 256; command++) {
+    const bytes = writeAsk({ command: 'token', seed, count: 0 })
+    bytes[16] = command
+    expect(readAsk(bytes) !== null).toBe(Object.values<number>(commands).includes(command))
+  }
+})
