@@ -14,6 +14,7 @@ peyk import ooni|spool FILE…              OONI’s files, or spools carried by
 peyk export openmetrics FROM TO           rollups of a time as text for Prometheus’ promtool
 peyk export store FOLDER                  backup: the whole store as Parquet (\`peyk import store FOLDER\` takes it back)
 peyk dump FOLDER                          public rows as Parquet, a file for each day, with their hashes
+peyk helper                               the other end of test flows, on an unfiltered host
 peyk spool status|export FILE             what an agent here still has to send, and a copy to carry by hand
 peyk baseline [APP…] [--json]             measure the catalogue once from here
 peyk catalogue key|sign                   the signed catalogue
@@ -68,11 +69,11 @@ const pinnedKey = async () => {
 }
 
 /** The catalogue of this source, signed by a key of this data folder. */
-const localCatalogue = async (folder: string) => {
+const localCatalogue = async (folder: string, helper: string | null) => {
   const { localRelease } = await import('./probes/agent/release.ts')
   const { CATALOGUE_VERSION } = await import('./measurement/catalogue.ts')
   const file = join(folder, 'catalogue.jose')
-  const key = await localRelease(join(folder, 'release.key'), file)
+  const key = await localRelease(join(folder, 'release.key'), file, Date.now() / 1000, helper)
   return { key, catalogue: () => ({ bytes: readFileSync(file), version: CATALOGUE_VERSION }) }
 }
 
@@ -83,7 +84,7 @@ const openLocate = async (folder: string, networks: string | null) =>
 const startServer = async (operators: readonly string[]) => {
   const { keysOf } = await import('./server/config.ts')
   const config = await recordConfig()
-  const { key, catalogue } = await localCatalogue(keysOf(config))
+  const { key, catalogue } = await localCatalogue(keysOf(config), config.PEYK_HELPER)
   const { runServer } = await import('./server/run.ts')
   const server = await runServer(config, {
     ...{ catalogue, operators, events: await events(config.PEYK_DATA) },
@@ -152,7 +153,7 @@ const commands: Record<string, (args: readonly string[]) => Promise<number>> = {
     const { writeInvite } = await import('./probes/agent/invite.ts')
     const config = readConfig()
     const writeLine = async (invite: Omit<Parameters<typeof writeInvite>[0], 'release'>) =>
-      writeInvite({ ...invite, release: (await localCatalogue(keysOf(config))).key })
+      writeInvite({ ...invite, release: (await localCatalogue(keysOf(config), config.PEYK_HELPER)).key })
     return await agentsCommand(args, { config, say, writeInvite: writeLine })
   },
   import: async args => {
@@ -187,7 +188,12 @@ const commands: Record<string, (args: readonly string[]) => Promise<number>> = {
     const { baselineCommand } = await import('./probes/agent/baseline.ts')
     const { measure } = await import('./probes/all.ts')
     const { apps } = await import('./measurement/catalogue.ts')
-    return await baselineCommand(args, { apps, measure })
+    const { withHelper } = await import('./measurement/apps/helper.ts')
+    return await baselineCommand(args, { apps: withHelper(apps, null), measure })
+  },
+  helper: async args => {
+    const { helperCommand } = await import('./probes/helper/command.ts')
+    return await helperCommand(args, say)
   },
   spool: async args => {
     const { spoolCommand } = await import('./probes/agent/command.ts')

@@ -1,6 +1,7 @@
 import { Value } from 'typebox/value'
 import { isPublicAddress } from './address.ts'
 import { App } from './app.ts'
+import { isTemplate } from './apps/helper.ts'
 import { apps, CONTROL } from './catalogue.ts'
 import { pairBytes } from './judge/leg.ts'
 import { probeKinds } from './step.ts'
@@ -95,7 +96,7 @@ const lawsBroken = (app: App, target: Target): string[] => {
     ],
     [target.risk === 'ordinary' || decides === 'no', '/decides must be no where /risk is unusual: few agents ask it'],
     [
-      target.address === 'loopback' || addressesOf(target).every(isPublicOrName),
+      target.address === 'loopback' || isTemplate(target) || addressesOf(target).every(isPublicOrName),
       '/host must be a name or a public address',
     ],
     [familyFits(target), '/family must be that of the address in /host'],

@@ -45,6 +45,11 @@ const list =
 const host = (value: string): string =>
   /^[0-9A-Za-z:.-]{1,253}$/.test(value) ? value : fail('must be a host name or an IP address')
 
+const helper = (value: string): string =>
+  isIP(value) !== 6 && /^[0-9a-z]([0-9a-z.-]{0,251}[0-9a-z])?$/.test(value)
+    ? value
+    : fail('must be a name or an IPv4 address')
+
 const path = (value: string): string => (value === '' ? fail('must be a path') : resolve(value))
 
 const url = (value: string): URL => {
@@ -111,6 +116,11 @@ export const settings = {
     default: '',
     text: 'Network database: an .mmdb, the text of `location dump`, or the CSV of @ip-location-db/asn. Unset: networks are unknown.',
     parse: optional(path),
+  },
+  PEYK_HELPER: {
+    default: '',
+    text: 'Name or IPv4 address of a helper (docs/helper.md) that the catalogue signed here gives to agents. Unset: none.',
+    parse: optional(helper),
   },
   PEYK_RETENTION: {
     default: '',

@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path'
 import { failures } from '../measurement/failure.ts'
 import { appsPage } from './apps-page.ts'
 import { dataPage, metricsPage } from './data-page.ts'
-import { agentSettings, allSettings, between, serverSettings } from './settings-tables.ts'
+import { agentSettings, allSettings, between, helperSettings, serverSettings } from './settings-tables.ts'
 
 /** `docs/failures.md`: every failure, who is to blame, and its sentence. */
 export const failuresPage = (): string => {
@@ -37,6 +37,7 @@ export const pages: Readonly<Record<string, () => string>> = {
   'docs/metrics.md': metricsPage,
   'README.md': withSettings('README.md', allSettings),
   'docs/agent.md': withSettings('docs/agent.md', agentSettings),
+  'docs/helper.md': withSettings('docs/helper.md', helperSettings),
   'docs/server.md': withSettings('docs/server.md', serverSettings),
 }
 

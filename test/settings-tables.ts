@@ -1,5 +1,6 @@
 import { renderSettings } from '../dashboards/render.ts'
 import { settings as ofAgent } from '../probes/agent/settings.ts'
+import { settings as ofHelper } from '../probes/helper/settings.ts'
 import { settings as ofServer } from '../server/config.ts'
 
 /** Tables of settings, written from the tables that programs read them by. */
@@ -21,13 +22,19 @@ const table = (settings: Readonly<Record<string, Setting>>): string =>
 
 export const serverSettings = (): string => table(ofServer)
 export const agentSettings = (): string => table(ofAgent)
+export const helperSettings = (): string => table(ofHelper)
 const ofBoards = Object.fromEntries(
   Object.entries(renderSettings).map(([name, [fallback, text]]) => [name, { default: fallback, text }]),
 )
 
 /** All in one table, for README. */
 export const allSettings = (): string => {
-  const all = [...rows(ofServer, 'server'), ...rows(ofAgent, 'agent'), ...rows(ofBoards, 'dashboards')]
+  const all = [
+    ...rows(ofServer, 'server'),
+    ...rows(ofAgent, 'agent'),
+    ...rows(ofHelper, 'helper'),
+    ...rows(ofBoards, 'dashboards'),
+  ]
   return ['| setting | of | default | meaning |', '|---|---|---|---|', ...all.map(([, text]) => text)].join('\n')
 }
 

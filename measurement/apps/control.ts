@@ -1,6 +1,7 @@
 import type { App } from '../app.ts'
 import type { TargetOf } from '../target.ts'
 import { anyAnswer, experimental, https, object, ordinary, quic, stun, thirdParty } from './defaults.ts'
+import { controlFlows } from './helper.ts'
 
 const portal = 'v2fly/domain-list-community:data/connectivity-check'
 const lists = 'citizenlab/test-lists; v2fly/domain-list-community category-*'
@@ -144,6 +145,7 @@ export const control: App = {
     file('ru', 'mirror.yandex.ru', '/debian/ls-lR.gz', { countries: ['RU'] }),
     file('cn', 'mirrors.tuna.tsinghua.edu.cn', '/debian/ls-lR.gz', { countries: ['CN'] }),
     file('ir', 'mirror.arvancloud.ir', '/debian/ls-lR.gz', { countries: ['IR'], experimental: true }),
+    ...controlFlows,
     quic({ id: 'control.quic.gstatic', feature: 'web', host: 'www.gstatic.com', source: 'RFC 9000 §6' }),
   ],
 }

@@ -14,6 +14,7 @@ import {
   tls,
   websocket,
 } from './defaults.ts'
+import { signalFlows } from './helper.ts'
 
 const spec = 'ooni/spec:nettests/ts-029-signal.md'
 const env = 'signalapp/libsignal:rust/net/src/env.rs'
@@ -171,6 +172,7 @@ export const signal: App = {
       pairs: neutralObjects,
       ...experimental,
     }),
+    ...signalFlows,
     anyAnswer({
       id: 'signal.updates2',
       feature: 'download',

@@ -1,6 +1,7 @@
 import type { App } from '../app.ts'
 import type { TargetOf } from '../target.ts'
 import { anyAnswer, diagnosis, experimental, https, innocuousName, names, ordinary, thirdParty } from './defaults.ts'
+import { telegramFlows } from './helper.ts'
 import {
   builtIn,
   type DataCentre,
@@ -219,6 +220,7 @@ export const telegram: App = {
       ...experimental,
     }),
     ...telegramFiles,
+    ...telegramFlows,
     recovery('dns.google', '/resolve?name=apv3.stel.com&type=TXT', txt, { status: [200], json: 'Answer' }),
     recovery('mozilla.cloudflare-dns.com', '/dns-query?name=apv3.stel.com&type=TXT', txt, {
       status: [200],

@@ -14,6 +14,7 @@ import {
   tcp,
   thirdParty,
 } from './defaults.ts'
+import { whatsappFlows } from './helper.ts'
 
 const spec = 'ooni/spec:nettests/ts-018-whatsapp.md'
 const proxy = 'WhatsApp/proxy:proxy/src/proxy_config.cfg'
@@ -137,6 +138,7 @@ export const whatsapp: App = {
       pairs: neutralObjects,
       ...experimental,
     }),
+    ...whatsappFlows,
     anyAnswer({
       id: 'whatsapp.www.whatsapp.com',
       feature: 'download',

@@ -1,5 +1,6 @@
 import { dirname } from 'node:path'
 import { parseArgs } from 'node:util'
+import { withHelper } from '../../measurement/apps/helper.ts'
 import { apps, CATALOGUE_VERSION } from '../../measurement/catalogue.ts'
 import { catalogueFaults } from '../../measurement/faults.ts'
 import manifest from '../../package.json' with { type: 'json' }
@@ -12,11 +13,12 @@ const DAY = 86_400
 /** A signed catalogue is accepted this long; kept ones serve on. */
 const LIFETIME_DAYS = 180
 
-/** What `measurement/apps` holds, as a document to sign. */
-const documentNow = (now: number, days: number): Document => {
-  const faults = catalogueFaults()
+/** What `measurement/apps` holds, as a document to sign, with the flows to a helper where there is one. */
+const documentNow = (now: number, days: number, helper: string | null): Document => {
+  const offered = withHelper(apps, helper)
+  const faults = [...catalogueFaults(), ...catalogueFaults(helper === null ? [] : offered)]
   if (faults.length > 0) throw new SettingsError(faults.join('\n'))
-  return { version: CATALOGUE_VERSION, issued: Math.floor(now), expires: Math.floor(now + days * DAY), apps }
+  return { version: CATALOGUE_VERSION, issued: Math.floor(now), expires: Math.floor(now + days * DAY), apps: offered }
 }
 
 /**
@@ -28,14 +30,15 @@ export const localRelease = async (
   keyFile: string,
   catalogueFile: string,
   now: number = Date.now() / 1000,
+  helper: string | null = null,
 ): Promise<PublicKey> => {
   await privateFolder(dirname(keyFile))
   const key = await ownKey(keyFile)
   const publicKey = publicHalf(key)
   const bytes = await readIfThere(catalogueFile)
   const held = bytes && (await verifyCatalogue(bytes.toString('latin1'), publicKey, true).catch(() => null))
-  const document = documentNow(now, LIFETIME_DAYS)
-  const same = held && held.version === CATALOGUE_VERSION && JSON.stringify(held.apps) === JSON.stringify(apps)
+  const document = documentNow(now, LIFETIME_DAYS, helper)
+  const same = held && held.version === CATALOGUE_VERSION && JSON.stringify(held.apps) === JSON.stringify(document.apps)
   if (!same || held.expires - now < (LIFETIME_DAYS * DAY) / 2) {
     await writeDurably(catalogueFile, await signCatalogue(document, key))
   }
@@ -43,9 +46,10 @@ export const localRelease = async (
 }
 
 const catalogueUsage = `peyk catalogue key --key FILE            print the public half of a release key; makes the file where there is none
-peyk catalogue sign --key FILE --out FILE [--days ${LIFETIME_DAYS}] [--sums FILE]
+peyk catalogue sign --key FILE --out FILE [--days ${LIFETIME_DAYS}] [--sums FILE] [--helper HOST]
                                           sign what measurement/apps holds; serve the file as /v1/catalogue.
-                                          --sums: SHA256SUMS of this version's executables; agents tell that it is out
+                                          --sums: SHA256SUMS of this version's executables; agents tell that it is out.
+                                          --helper: name or IPv4 address of a helper for agents to use (docs/helper.md)
 Exit codes: 0 done, 2 wrong usage or a file that cannot be used.
 `
 
@@ -61,7 +65,14 @@ const programOf = async (sums: string): Promise<NonNullable<Document['program']>
 export const catalogueCommand = async (args: readonly string[], say: (text: string) => void): Promise<number> => {
   try {
     const file = { type: 'string' } as const
-    const options = { key: file, out: file, days: file, sums: file, help: { type: 'boolean', short: 'h' } } as const
+    const options = {
+      key: file,
+      out: file,
+      days: file,
+      sums: file,
+      helper: file,
+      help: { type: 'boolean', short: 'h' },
+    } as const
     const { values, positionals } = parseArgs({ args: [...args], options, allowPositionals: true })
     const [what] = positionals
     if (values.help) {
@@ -77,7 +88,10 @@ export const catalogueCommand = async (args: readonly string[], say: (text: stri
       const key = await readPrivateKey(values.key)
       if (!key) throw new Error(`${values.key} does not exist: \`peyk catalogue key --key ${values.key}\` makes one.`)
       const program = values.sums ? { program: await programOf(values.sums) } : {}
-      await writeDurably(values.out, await signCatalogue({ ...documentNow(Date.now() / 1000, days), ...program }, key))
+      await writeDurably(
+        values.out,
+        await signCatalogue({ ...documentNow(Date.now() / 1000, days, values.helper ?? null), ...program }, key),
+      )
       say(`${values.out}: catalogue ${CATALOGUE_VERSION}, good for ${days} days\n`)
       return 0
     }
