@@ -2,6 +2,7 @@ import { readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { CompactSign } from 'jose'
 import { expect, test } from 'vitest'
+import { withHelper } from '../../measurement/apps/helper.ts'
 import { apps } from '../../measurement/catalogue.ts'
 import type { Target } from '../../measurement/target.ts'
 import manifest from '../../package.json' with { type: 'json' }
@@ -161,12 +162,17 @@ test('from source, the key is made once and the catalogue signed when it must be
   const made = await localRelease(...files, NOW)
   expect((await stat(files[0])).mode & 0o777).toBe(0o600)
   const keeper = await openCatalogue(files[1], made, false)
-  expect(keeper.current()!.apps).toEqual(apps)
+  expect(keeper.current()!.apps).toEqual(withHelper(apps, null))
   const first = (await stat(files[1])).mtimeMs
   expect(await localRelease(...files, NOW + 86_400)).toEqual(made)
   expect((await stat(files[1])).mtimeMs).toBe(first)
   await localRelease(...files, NOW + 100 * 86_400)
   expect((await openCatalogue(files[1], made, false)).current()!.issued).toBe(NOW + 100 * 86_400)
+  // A helper that is named later is in the next one.
+  await localRelease(...files, NOW + 100 * 86_400 + 1, 'helper.example.org')
+  const named = (await openCatalogue(files[1], made, false)).current()!.apps
+  expect(named).toEqual(withHelper(apps, 'helper.example.org'))
+  await expect(localRelease(...files, NOW, '10.0.0.1')).rejects.toThrow('/host must be a name or a public address')
   await writeFile(files[0], 'damaged')
   await expect(localRelease(...files, NOW)).rejects.toThrow(/release.key holds no Ed25519 key/)
 })
@@ -187,7 +193,7 @@ test('peyk catalogue: key, sign, and what is wrong', async () => {
   const shown = JSON.parse(said) as object
   expect(Object.keys(shown).sort()).toEqual(['crv', 'kty', 'x'])
   expect(await run('sign', '--key', keyFile, '--out', out, '--days', '30')).toBe(0)
-  expect((await openCatalogue(out, shown as never, false)).current()!.apps).toEqual(apps)
+  expect((await openCatalogue(out, shown as never, false)).current()!.apps).toEqual(withHelper(apps, null))
   expect(await run('frob')).toBe(2)
   expect(await run('sign', '--days')).toBe(2)
 })
