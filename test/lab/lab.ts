@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util'
 import { anchors } from './anchors.ts'
 import { curves } from './curves.ts'
 import type { Generator } from './flow.ts'
+import { labels } from './labels.ts'
 import { packets } from './packets.ts'
 import { type Figure, shown } from './score.ts'
 import { clean, farther, freezes, grid, named, rivals, screens, upstream } from './sweeps.ts'
@@ -49,7 +50,10 @@ for (const [part, figures] of Object.entries(parts)) {
   for (const [name, generator, seed] of generators)
     console.log(shown(`${part}: ${name}`, figures(generator, seed, share)))
 }
-if ((values.only ?? 'anchors') === 'anchors' && !(values.quick && !values.only)) {
+/** In real time, with real sockets: not among what a quick look makes. */
+const real = (part: string): boolean => values.only === part || (values.only === undefined && !values.quick)
+if (real('labels')) console.log(shown('labels', await labels(share)))
+if (real('anchors')) {
   const figures = await anchors(generators[1]![2], share)
   console.log(typeof figures === 'string' ? `\n**anchors**: ${figures}` : shown('anchors', figures))
 }

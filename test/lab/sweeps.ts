@@ -39,6 +39,8 @@ const cleanRow = (family: string, made: readonly Trial[]): Figure => {
     'throttled',
     made.map(({ adaptive }) => adaptive),
   )
+  const bytes = made.map(({ bytes }) => bytes)
+  const [spent, most] = [mean(bytes), Math.max(...bytes)]
   return {
     lines: family,
     'false, three pairs': shareOf(full, made.length),
@@ -52,8 +54,9 @@ const cleanRow = (family: string, made: readonly Trial[]): Figure => {
       ),
       made.length,
     ),
-    'mean MB': (mean(made.map(({ bytes }) => bytes)) / 1e6).toFixed(2),
-    'most MB': (Math.max(...made.map(({ bytes }) => bytes)) / 1e6).toFixed(2),
+    'mean MB': (spent / 1e6).toFixed(2),
+    'most MB': (most / 1e6).toFixed(2),
+    'goal mean <= 0.55, most <= 1.9': spent <= 0.55e6 && most <= 1.9e6 ? 'met' : 'MISSED',
   }
 }
 
