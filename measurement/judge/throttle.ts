@@ -57,6 +57,9 @@ const FROZEN_SECONDS = 3
 /** Clocks that tell no shorter time must not make infinite rates. */
 const TICK = 1e-4
 
+/** Least time a rate is read from at the end of a leg. */
+const ENDING_SECONDS = 1
+
 /** A way shorter than the probe's look at its bytes is not what holds a rate down. */
 const LEAST_TRIP = 0.02
 
@@ -135,8 +138,18 @@ export const compare = (all: readonly Pair[]): Throttling => {
     answer: 'throttled',
     strength: strong ? 'strong' : 'weak',
     mechanism: isSteady(held) ? pacing(pairs) : null,
-    rate: median(held),
+    rate: median(pairs.map(({ app }) => endingRate(app))),
   })
+}
+
+/**
+ * The rate a leg ended at, for the words: after 96 KB; where it never got so far from the last mark it passed in time, so
+ * that a burst at its beginning does not count.
+ */
+const endingRate = (leg: Leg): number => {
+  const late = leg.reached[MARKS.indexOf(LATE[0])] === null ? null : rateOf(leg, ...LATE)
+  const passed = MARKS.findLast((_, i) => leg.span - (leg.reached[i] ?? leg.span) >= ENDING_SECONDS)
+  return late ?? rateOf(leg, passed ?? 0, MARKS.at(-1)!) ?? leg.got / Math.max(TICK, leg.span)
 }
 
 /** Bytes of the largest mark that time did not suffice for. */

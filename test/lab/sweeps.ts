@@ -1,6 +1,6 @@
 import { dropUp, type PingPong } from '../../measurement/judge/drop-up.ts'
 import { median } from '../../measurement/judge/statistics.ts'
-import { rateOf, type Throttling } from '../../measurement/judge/throttle.ts'
+import { agree, rateOf, type Throttling } from '../../measurement/judge/throttle.ts'
 import { Random } from '../bench/detection/random.ts'
 import { type Censor, type Generator, type Line, nobody } from './flow.ts'
 import { singleFlow, wehe, yesNo } from './rivals.ts'
@@ -158,6 +158,27 @@ const gridRow = (name: string, of: readonly Trial[]): Figure => {
 }
 
 const heldAt = (censor: Censor): number => ('rate' in censor ? censor.rate : Number.NaN)
+
+/** Five agents of one network, each on a line of its own, under one censor: confirmed by 60 % of them, at least three. */
+export const networks: Sweep = (generator, seed, share) => {
+  const random = new Random(seed + 8)
+  return [0, ...RATES].map(rate => {
+    const made = Array.from({ length: Math.max(4, Math.ceil(100 * share)) }, () => {
+      const agents = Array.from({ length: 5 }, () => {
+        const censor: Censor = rate > 0 ? { kind: 'police', rate: kbit(rate), burst: 32_000 } : nobody
+        return trialOf(generator, rate > 0 ? faster(rate, random) : lineOf('congested', random), censor, random)
+      })
+      return { asRun: agree(agents.map(({ adaptive }) => adaptive)), full: agree(agents.map(({ full }) => full)) }
+    })
+    const clustered = made.filter(({ full }) => full.rate !== null && Math.abs(full.rate / kbit(rate) - 1) <= 0.25)
+    return {
+      'all five': rate > 0 ? `policed to ${rate} kbit/s` : 'merely congested',
+      'confirmed, as run': shareOf(made.filter(({ asRun }) => asRun.confirmed).length, made.length),
+      'three pairs each, as on request': shareOf(made.filter(({ full }) => full.confirmed).length, made.length),
+      'with one rate, true within a quarter': rate > 0 ? shareOf(clustered.length, made.length) : '',
+    }
+  })
+}
 
 /** Which single pair should ask for three more: what each way would find, and cost. Policed to 512 kbit/s and below. */
 export const screens: Sweep = (generator, seed, share) => {

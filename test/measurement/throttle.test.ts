@@ -123,6 +123,11 @@ describe('one agent’s three pairs', () => {
     expect(slower?.coverage).toBeCloseTo(0.9)
   })
 
+  test('a rate so low that 96 KB never come is read after the burst', () => {
+    const { rate } = compare(three(leg(8_000, { burst: 32_000 }), fast))
+    expect(rate! / 8_000).toBeCloseTo(1, 1)
+  })
+
   test('a burst larger than what is sent hides a policer: why 256 KB', () => {
     const small = { bytes: 65_536, burst: 100_000 }
     expect(compare(three(leg(16_000, small), leg(1e6, small))).answer).toBe('same')
