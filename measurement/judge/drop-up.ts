@@ -1,5 +1,5 @@
+import { LEAST_AGENTS } from './agreement.ts'
 import { type Counted, fisher, stouffer } from './ranks.ts'
-import { LEAST_AGENTS } from './throttle.ts'
 
 /** Round trips in seconds of one leg of a ping-pong, -1 for one that never came. */
 export type PingPong = { app: readonly number[]; control: readonly number[] }

@@ -6,6 +6,14 @@
 /** A location with its interval; `coverage` is what the interval really covers: three pairs cannot give 95 %. */
 export type Interval = { value: number; low: number; high: number; coverage: number }
 
+/** An interval on natural logarithms as a ratio. */
+export const asRatio = ({ value, low, high, coverage }: Interval): Interval => ({
+  value: Math.exp(value),
+  low: Math.exp(low),
+  high: Math.exp(high),
+  coverage,
+})
+
 /** Share an interval leaves out on each side, where the numbers are enough for it. */
 const TAIL = 0.025
 /** Above this many orders of ranks the exact distribution gives way to the normal one. */

@@ -1,5 +1,5 @@
 import type { Measurement } from '../measurement.ts'
-import { type Interval, shiftOf } from './ranks.ts'
+import { asRatio, type Interval, shiftOf } from './ranks.ts'
 import { median } from './statistics.ts'
 
 /**
@@ -32,13 +32,7 @@ export const latencyStep = (before: readonly Paired[], after: readonly Paired[])
   const [then, now] = [before.filter(sound), after.filter(sound)]
   if (then.length < LEAST_SAMPLES || now.length < LEAST_SAMPLES) return null
   const ratio = ({ app, control }: Paired): number => Math.log(app / control)
-  const logs = shiftOf(then.map(ratio), now.map(ratio))!
-  const slower = {
-    value: Math.exp(logs.value),
-    low: Math.exp(logs.low),
-    high: Math.exp(logs.high),
-    coverage: logs.coverage,
-  }
+  const slower = asRatio(shiftOf(then.map(ratio), now.map(ratio))!)
   const difference = ({ app, control }: Paired): number => app - control
   const added = shiftOf(then.map(difference), now.map(difference))!
   return { slower, added, stepped: slower.low > 1 && slower.value >= LEAST_STEP && added.low > 0 }

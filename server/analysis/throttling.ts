@@ -1,6 +1,7 @@
+import { type Agreement, agree } from '../../measurement/judge/agreement.ts'
 import { dropUpOf } from '../../measurement/judge/drop-up.ts'
 import type { Counted } from '../../measurement/judge/ranks.ts'
-import { type Agreement, agree, type Throttling } from '../../measurement/judge/throttle.ts'
+import type { Throttling } from '../../measurement/judge/throttle.ts'
 import type { Pair } from '../../measurement/measurement.ts'
 import type { Layer } from '../../measurement/step.ts'
 import { DETECTOR_BIN_SECONDS } from '../../measurement/windows.ts'

@@ -1,6 +1,7 @@
+import { agree } from '../../measurement/judge/agreement.ts'
 import { dropUp, type PingPong } from '../../measurement/judge/drop-up.ts'
 import { median } from '../../measurement/judge/statistics.ts'
-import { agree, rateOf, type Throttling } from '../../measurement/judge/throttle.ts'
+import { rateOf, type Throttling } from '../../measurement/judge/throttle.ts'
 import { Random } from '../bench/detection/random.ts'
 import { type Censor, type Generator, type Line, nobody } from './flow.ts'
 import { singleFlow, wehe, yesNo } from './rivals.ts'

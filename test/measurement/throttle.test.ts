@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { agree } from '../../measurement/judge/agreement.ts'
 import { dropUp, type PingPong } from '../../measurement/judge/drop-up.ts'
 import {
-  agree,
   CAP,
   compare,
   isSuspicious,
