@@ -6,7 +6,7 @@ import { type Episode, noState, type State, step } from './analysis/detector.ts'
 import { type Cut, type Isolation, noIsolation, stepIsolation } from './analysis/isolation.ts'
 import { usualOf } from './analysis/shift.ts'
 import type { Store } from './store/store.ts'
-import { type Trials, trialsOf } from './trials.ts'
+import { apart, rowsByNetwork, type Trials, trialsOf } from './trials.ts'
 
 /** What the detector knows of one network before `at`: a function of the trials before it and of nothing else. */
 type Known = { at: number; series: Map<string, State>; line: Isolation }
@@ -28,9 +28,8 @@ const DAILY_SECONDS = 16 * DAY_SECONDS
 /** The epoch began on a Thursday: days from it to the first Monday. */
 const MONDAY = 4 * DAY_SECONDS
 
-/** Networks read at a time: bounds memory where whole histories are read. */
-const NETWORKS_NEAR = 500
-const NETWORKS_FAR = 4
+/** Rows of some networks, and whether others than a network were heard in a bin. */
+type Read = { trials: readonly Trials[]; alive: (asn: number, at: number) => boolean }
 
 const binOf = (at: number): number => Math.floor(at / DETECTOR_BIN_SECONDS) * DETECTOR_BIN_SECONDS
 
@@ -71,11 +70,21 @@ export class Watch {
     // Networks that go back far are read apart, so that the others are read from the last bins only.
     const starts = await this.#starts(country, from, now)
     const near = Map.groupBy(starts, ([, { at }]) => (at > now - 3 * 3_600 ? -1 : Math.floor(at / DAY_SECONDS)))
-    for (const [day, group] of near) {
-      const most = day === -1 ? NETWORKS_NEAR : NETWORKS_FAR
-      for (let i = 0; i < group.length; i += most) {
-        await this.#advance(country, new Map(group.slice(i, i + most)), now, seen, kept)
-      }
+    const groups: Map<number, Known>[] = []
+    for (const group of near.values()) {
+      const from = Math.min(...group.map(([, { at }]) => at))
+      const counts = await rowsByNetwork(this.#store, { country, asns: group.map(([asn]) => asn), from })
+      groups.push(...apart(group, counts))
+    }
+    // While one group is stepped through, the engine reads the next.
+    let next = groups[0] && this.#read(country, groups[0], now)
+    for (const [i, group] of groups.entries()) {
+      const read = await next!
+      const after = groups[i + 1]
+      next = after && this.#read(country, after, now)
+      // Should the step fail, nobody waits for what is read meanwhile.
+      next?.catch(() => undefined)
+      this.#advance(country, group, read, now, seen, kept)
     }
     if (kept.length > 0) await this.#store.insert('detector_states', kept)
     this.#seen.set(country, seen)
@@ -111,17 +120,21 @@ export class Watch {
     return starts
   }
 
-  async #advance(
+  async #read(country: string, starts: ReadonlyMap<number, Known>, now: number): Promise<Read> {
+    const since = Math.min(...[...starts.values()].map(({ at }) => at))
+    const to = binOf(now) + DETECTOR_BIN_SECONDS
+    const scope = { country, asns: [...starts.keys()], from: since, to, named: false }
+    return { trials: await trialsOf(this.#store, scope), alive: await this.#alive(since, now) }
+  }
+
+  #advance(
     country: string,
     starts: ReadonlyMap<number, Known>,
+    { trials, alive }: Read,
     now: number,
     seen: Map<number, Seen & { looked: number }>,
     kept: object[],
-  ): Promise<void> {
-    const since = Math.min(...[...starts.values()].map(({ at }) => at))
-    const asns = [...starts.keys()]
-    const trials = await trialsOf(this.#store, { country, asns, from: since, to: binOf(now) + DETECTOR_BIN_SECONDS })
-    const alive = await this.#alive(since, now)
+  ): void {
     for (const [asn, known] of starts) {
       const bins = byBin(trials, asn, known.at)
       const began = known.at
