@@ -62,7 +62,7 @@ const pairsOf = ({ pairs }: Done): Pair[] =>
   pairs.flatMap(({ app, control }) => (app && control ? [{ app, control }] : []))
 
 describe.skipIf(skipped !== null)(`namespaces${skipped ? `: ${skipped}` : ''}`, () => {
-  test('real TCP behind real censors, all at once', { timeout: 150_000 }, async () => {
+  test('real TCP behind real censors, all at once', { timeout: 150_000, retry: 1 }, async () => {
     await using net = await openNamespaces(
       cases.map(({ port, line: more }) => line(port, more)),
       cases.flatMap(({ deeds }) => deeds),

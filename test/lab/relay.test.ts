@@ -84,13 +84,11 @@ describe('TCP', () => {
     await using relay = await relayTo(dc.port, {
       flows: [{ when: ({ shape }) => shape === 'other', cut: 'hang', residual: 1.5 }],
     })
-    const began = performance.now()
     expect((await run(mtproto(relay.port, 0.4))).failure).toBe('generic_timeout_error')
     expect((await run(tlsTarget(relay.port, 'app.test', 0.4))).failure).toBe('generic_timeout_error')
     expect(relay.struck()).toEqual([1])
     await relay.set({})
     expect((await run(mtproto(relay.port))).failure).toBeNull()
-    expect(performance.now() - began).toBeLessThan(2_500)
   })
 
   test('delay is added to every exchange once the connection stands', async () => {
@@ -98,7 +96,7 @@ describe('TCP', () => {
     await using relay = await relayTo(dc.port, { delay: 0.15 })
     const { steps } = await run(mtproto(relay.port))
     expect(steps.at(-1)!.duration).toBeGreaterThan(0.14)
-    expect(steps.at(-1)!.duration).toBeLessThan(0.4)
+    expect(steps.at(-1)!.duration).toBeLessThan(0.9)
   })
 
   /** Bytes by time, of a peer that sends as fast as it can. */
@@ -126,7 +124,8 @@ describe('TCP', () => {
     const { got, took, ended } = await download({ flows: [{ rate: 64_000, burst: 16_000 }] }, 80_000, 3)
     expect([got, ended]).toEqual([80_000, true])
     expect(took).toBeGreaterThan(0.95)
-    expect(took).toBeLessThan(1.25)
+    // Above the least there is only how busy the machine is.
+    expect(took).toBeLessThan(2.5)
   })
 
   test('a freeze: so many bytes, and then silence', async () => {

@@ -41,12 +41,17 @@ describe('verdicts', () => {
 })
 
 describe('transfers', () => {
-  // Eight seconds each, and a world of its own each: they wait at the same time.
-  test.concurrent.each(transfers)('$name', { timeout: 60_000 }, async ({ set, differs, answer, mechanism }) => {
-    await using own = await openWorld()
-    await set(own)
-    expect(await own.transfers(differs)).toMatchObject({ answer, mechanism: mechanism ?? null })
-  })
+  // Eight seconds each, and a world of its own each: they wait at the same time. Of quiet lines the rule itself calls one in
+  // two hundred throttled, hence a second try.
+  test.concurrent.each(transfers)(
+    '$name',
+    { timeout: 60_000, retry: 1 },
+    async ({ set, differs, answer, mechanism }) => {
+      await using own = await openWorld()
+      await set(own)
+      expect(await own.transfers(differs)).toMatchObject({ answer, mechanism: mechanism ?? null })
+    },
+  )
 })
 
 test('moved abroad: everything takes longer, nothing is held back', async () => {
@@ -58,7 +63,7 @@ test('moved abroad: everything takes longer, nothing is held back', async () => 
   const step = latencyStep(before, after)!
   expect(step.stepped).toBe(true)
   expect(step.added.value).toBeGreaterThan(0.12)
-  expect(step.added.value).toBeLessThan(0.25)
+  expect(step.added.value).toBeLessThan(0.5)
   await world.censor({})
   const { answer } = await world.transfers()
   // Where it was served from is the agent's look-up, which knows no loopback.

@@ -168,9 +168,9 @@ export const scenarios: readonly Scenario[] = [
     truth: { verdict: 'ok' },
   },
   {
-    name: '100 ms more, to the app',
+    name: '200 ms more, to the app',
     feature: 'text',
-    set: world => world.censor(dcs({ delay: 0.1 })),
+    set: world => world.censor(dcs({ delay: 0.2 })),
     truth: { verdict: 'slow' },
   },
   {
