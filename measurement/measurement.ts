@@ -44,7 +44,10 @@ export const pairTests = ['shape', 'screen', 'confirm'] as const
 /** One leg of a paired test: two transfers of equal size, in an order of chance, close in time (reference detection.md §5.1). */
 export const Pair = Type.Object(
   {
-    id: Type.String({ pattern: '^[0-9a-f]{16}$', description: 'Random, the same for every leg of one test. Private.' }),
+    id: Type.String({
+      pattern: '^[0-9a-f]{16}$',
+      description: 'Random, the same for every leg of one stage of a test. Private.',
+    }),
     leg: Type.Enum(['app', 'control'], { description: 'Which of the two this is.' }),
     round: Type.Integer({ minimum: 1, maximum: 8, description: 'Pair of the test, from 1.' }),
     test: Type.Enum([...pairTests], {

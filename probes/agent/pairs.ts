@@ -148,7 +148,8 @@ export class Pairs {
     })
     if (pair.test === 'confirm') return pair.round < pairRounds.confirm ? again({ round: pair.round + 1 }) : null
     if (!isWorthMore(pair.test, seen, { app: legs.app.trips, control: legs.control.trips })) return null
-    if (pair.test === 'screen') return again({ test: 'confirm', round: 1 })
+    // A name of its own for each stage: whoever judges the rounds of one takes no other for them.
+    if (pair.test === 'screen') return again({ test: 'confirm', id: newId() })
     return this.queue.mayConfirm(entry, now) ? again({ test: 'screen', id: newId() }) : null
   }
 

@@ -6,8 +6,8 @@ import type { Meter, Note, Trace } from './trace.ts'
 
 /** So many bytes that came in less than half a round trip were not sent by whom we connected to: no window is that large. */
 const PROVEN_BYTES = 131_072
-/** Seconds: below this a round trip is as short as a look at the bytes, and says nothing. */
-const LEAST_RTT = 0.02
+/** Seconds: a shorter round trip may be this machine's own delay, and says nothing. */
+const LEAST_RTT = 0.05
 
 /**
  * Work whose bytes are timed, in a step that is open: ends with the work, or when time is up. What still flowed then is

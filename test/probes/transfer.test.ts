@@ -1,6 +1,9 @@
 import { expect, test } from 'vitest'
+import type { Step } from '../../measurement/step.ts'
 import type { TargetOf } from '../../measurement/target.ts'
 import { measure } from '../../probes/all.ts'
+import { Trace } from '../../probes/net/trace.ts'
+import { timed } from '../../probes/net/transfer.ts'
 import type { Run } from '../../probes/probe.ts'
 import { run } from '../probe-contract.ts'
 import { certificate, trust } from '../servers/certificates.ts'
@@ -82,6 +85,29 @@ test.each([
 ] as const)('%s is a failure with its own name, never a slow transfer', async (_, wishes, operation, failure) => {
   await using peer = await objectPeer({ size: 2 ** 20, ...wishes })
   expect((await run(asking(peer.port, 65_536, { size: 2 ** 20 }))).steps.at(-1)).toMatchObject({ operation, failure })
+})
+
+test('bytes that come in less than the line’s own round trip did not come from its end', async () => {
+  const trip = { start: 0, duration: 0.3, sent: 0, received: 0, failure: null }
+  const came = async (bytes: number, trips: number[]): Promise<Step> => {
+    const trace = new Trace(asking(1, 131_072), {})
+    trace.steps.push(...trips.map(duration => ({ ...trip, operation: 'connect' as const, duration })))
+    let got = 0
+    const meter = () => ({ sent: 0, received: got })
+    await trace.step('transfer', meter, note => {
+      const work = async () => {
+        await new Promise(resolve => setTimeout(resolve, 30))
+        got = bytes
+      }
+      return timed(trace, note, () => got, work())
+    })
+    await trace.close()
+    return trace.steps.at(-1)!
+  }
+  expect((await came(131_072, [0.3, 0.4])).failure).toBe('transfer_too_fast')
+  // A window can hold so many, and a machine that was busy once makes one trip seem long.
+  expect((await came(65_536, [0.3, 0.4])).failure).toBeNull()
+  expect((await came(131_072, [0.3, 0.01])).failure).toBeNull()
 })
 
 test('what a CDN says of its own caches is no proxy', async () => {
