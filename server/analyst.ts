@@ -175,16 +175,18 @@ export class Analyst {
     const touched = this.#touched
     if (touched.size === 0) return
     const began = now()
+    // Whole seconds: the store's times are.
+    const at = Math.floor(began)
     this.#touched = new Map()
     try {
       await agentWindows(store, touched)
       // Before the verdicts, which read from it what is usual: after a restart it knows nothing yet.
-      const sights = await look(this.#watch, touched, now())
+      const sights = await look(this.#watch, touched, at)
       const paired = await agentPairs(store, touched)
-      const judged = await judgeTouched(store, touched, now(), { usual: (...of) => this.#watch.usual(...of), paired })
+      const judged = await judgeTouched(store, touched, at, { usual: (...of) => this.#watch.usual(...of), paired })
       await flagNetworks(store, touched, leastAgents)
       await rollups(store, judged, verdicts)
-      const changes = await detect(sights, store, { events, networkName, now: now() })
+      const changes = await detect(sights, store, { events, networkName, now: at })
       await facts.put(facts.of<{ arrived: number }>('analyst').entry('settled', { arrived: began }))
       if (this.#touched.size === 0) this.#waiting = 0
       settled?.(judged, now() - began)

@@ -1,11 +1,9 @@
-import { createHash } from 'node:crypto'
 import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Throttling } from '../../measurement/judge/throttle.ts'
 import type { Stored } from '../../measurement/measurement.ts'
-import { transferMarks } from '../../measurement/step.ts'
 import { heldOf, type PairTest, pairedAt, throttledOf } from '../../server/analysis/throttling.ts'
 import { Analyst } from '../../server/analyst.ts'
 import { seriesAnswer } from '../../server/answers.ts'
@@ -17,7 +15,7 @@ import { openEmbedded } from '../../server/store/chdb.ts'
 import { toRow } from '../../server/store/rows.ts'
 import { migrate } from '../../server/store/schema.ts'
 import type { Store } from '../../server/store/store.ts'
-import { stored } from './store-contract.ts'
+import { pairedTests } from './world.ts'
 
 /** Paired transfers on the server: from legs in the store to the verdict, the degradation and the metrics of throttling. */
 
@@ -99,50 +97,6 @@ describe('what tests of several agents say', () => {
 })
 
 const PLACE = { country: 'KE', asn: 33771 }
-const AGENTS = 4
-const ROUNDS = 3
-const BYTES = transferMarks.at(-1)!
-
-const hex = (text: string, length: number) => createHash('sha256').update(text).digest('hex').slice(0, length)
-
-/** A leg of a full test at this rate, as an agent would have sent it. */
-const leg = (agent: number, at: number, round: number, side: 'app' | 'control', rate: number): Stored => {
-  const target = side === 'app' ? 'telegram.object' : 'control.object.debian'
-  const name = hex(`${agent} ${at} ${round} ${side}`, 32)
-  const span = Math.min(8, BYTES / rate)
-  return stored({
-    ...PLACE,
-    id: `${name.slice(0, 8)}-${name.slice(8, 12)}-7${name.slice(13, 16)}-8${name.slice(17, 20)}-${name.slice(20)}`,
-    agent: `agent${agent}`,
-    prefix_token: agent + 1,
-    app: side === 'app' ? 'telegram' : 'control',
-    feature: side === 'app' ? 'media' : 'download',
-    target,
-    kind: 'transfer',
-    at: at + round * 150 + (side === 'app' ? 0 : 20),
-    arrived: at + 1_000,
-    failure: null,
-    trust: 'corroborated',
-    steps: [
-      { operation: 'connect', start: 0, duration: 0.1, sent: 0, received: 0, failure: null },
-      { operation: 'http_round_trip', start: 0.1, duration: 0.1, sent: 300, received: 300, failure: null },
-      {
-        ...{ operation: 'transfer', start: 0.2, duration: span, sent: 0, received: Math.min(BYTES, rate * 8) },
-        ...{ failure: null, reached: transferMarks.map(mark => (mark / rate <= span ? mark / rate : null)), gap: 0.1 },
-      },
-    ],
-    pair: { id: hex(`${agent} ${at}`, 16), leg: side, round, test: 'confirm', differs: 'place', first: side === 'app' },
-  })
-}
-
-/** Every agent's full test at a time; the app's rate, and its control's a megabyte a second. */
-const testsAt = (at: number, rate: number): Stored[] =>
-  Array.from({ length: AGENTS }, (_, agent) =>
-    Array.from({ length: ROUNDS }, (_, round) => [
-      leg(agent, at + agent * 60, round + 1, 'app', rate * (1 + 0.02 * ((agent + round) % 3))),
-      leg(agent, at + agent * 60, round + 1, 'control', 1e6 * (1 + 0.05 * round)),
-    ]).flat(),
-  ).flat()
 
 describe('from legs to a finding', () => {
   let store: Store
@@ -155,7 +109,7 @@ describe('from legs to a finding', () => {
     store = await openEmbedded(mkdtempSync(join(tmpdir(), 'peyk-')))
     await migrate(store)
     const facts = await Facts.open(store)
-    analyst = new Analyst({ store, facts, events: [], networkName: () => undefined, leastAgents: 3, now: () => now })
+    analyst = new Analyst({ store, facts, events: [], networkName: () => undefined, leastAgents: 3, now: () => now + 0.25 })
   })
   afterAll(async () => {
     await analyst.stop()
@@ -178,12 +132,18 @@ describe('from legs to a finding', () => {
   }
 
   test('as fast as their pairs: nothing is found', async () => {
-    await arrive([...testsAt(START + HOUR, 9e5), ...testsAt(START + DAY, 9e5)], START + DAY + HOUR)
+    await arrive(
+      [...pairedTests(PLACE, START + HOUR, 9e5), ...pairedTests(PLACE, START + DAY, 9e5)],
+      START + DAY + HOUR,
+    )
     expect(await found()).toEqual([])
   })
 
   test('held at 32 kB/s: throttled, by how much and at which rate, in answers and in metrics', async () => {
-    const touched = await arrive([...testsAt(SLOWED, 32_000), ...testsAt(SLOWED + DAY, 32_000)], SLOWED + DAY + HOUR)
+    const touched = await arrive(
+      [...pairedTests(PLACE, SLOWED, 32_000), ...pairedTests(PLACE, SLOWED + DAY, 32_000)],
+      SLOWED + DAY + HOUR,
+    )
     const [only, ...more] = await found()
     expect(more).toEqual([])
     expect(only).toMatchObject({
@@ -214,10 +174,10 @@ describe('from legs to a finding', () => {
   })
 
   test('lifted: it ends; and a late test before it began moves its onset', async () => {
-    await arrive(testsAt(LIFTED, 9e5), LIFTED + HOUR)
+    await arrive(pairedTests(PLACE, LIFTED, 9e5), LIFTED + HOUR)
     expect(await found()).toMatchObject([{ verdict: 'throttled', end: expect.stringContaining('2024-03-07') }])
     const earlier = SLOWED - 6 * HOUR
-    await arrive(testsAt(earlier, 32_000), LIFTED + 2 * HOUR)
+    await arrive(pairedTests(PLACE, earlier, 32_000), LIFTED + 2 * HOUR)
     expect(await found()).toMatchObject([
       { onset: new Date(earlier * 1000).toISOString().replace('.000', ''), revision: 3 },
     ])

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import { allTargets } from '../../measurement/catalogue.ts'
 import type { Stored } from '../../measurement/measurement.ts'
-import { deepest } from '../../measurement/step.ts'
+import { deepest, transferMarks } from '../../measurement/step.ts'
 import { stored } from './store-contract.ts'
 
 export type Trouble = (at: { app: string; asn: number; agent: number; target: string; time: number }) => string | null
@@ -88,3 +88,61 @@ export function* world(
           })
         }
 }
+const AGENTS = 4
+const ROUNDS = 3
+const BYTES = transferMarks.at(-1)!
+
+const hex = (text: string, length: number) => createHash('sha256').update(text).digest('hex').slice(0, length)
+
+/** A leg of a full test at this rate, as an agent would have sent it. */
+const leg = (
+  place: Network,
+  agent: number,
+  at: number,
+  round: number,
+  side: 'app' | 'control',
+  rate: number,
+): Stored => {
+  const target = side === 'app' ? 'telegram.object' : 'control.object.debian'
+  const name = hex(`${place.asn} ${agent} ${at} ${round} ${side}`, 32)
+  const span = Math.min(8, BYTES / rate)
+  return stored({
+    ...place,
+    id: `${name.slice(0, 8)}-${name.slice(8, 12)}-7${name.slice(13, 16)}-8${name.slice(17, 20)}-${name.slice(20)}`,
+    agent: `agent${agent}`,
+    prefix_token: agent + 1,
+    app: side === 'app' ? 'telegram' : 'control',
+    feature: side === 'app' ? 'media' : 'download',
+    target,
+    kind: 'transfer',
+    at: at + round * 150 + (side === 'app' ? 0 : 20),
+    arrived: at + 1_000,
+    failure: null,
+    trust: 'corroborated',
+    steps: [
+      { operation: 'connect', start: 0, duration: 0.1, sent: 0, received: 0, failure: null },
+      { operation: 'http_round_trip', start: 0.1, duration: 0.1, sent: 300, received: 300, failure: null },
+      {
+        ...{ operation: 'transfer', start: 0.2, duration: span, sent: 0, received: Math.min(BYTES, rate * 8) },
+        ...{ failure: null, reached: transferMarks.map(mark => (mark / rate <= span ? mark / rate : null)), gap: 0.1 },
+      },
+    ],
+    pair: {
+      id: hex(`${place.asn} ${agent} ${at}`, 16),
+      leg: side,
+      round,
+      test: 'confirm',
+      differs: 'place',
+      first: side === 'app',
+    },
+  })
+}
+
+/** Every agent's full test at a time; the app's rate, and its control's a megabyte a second. */
+export const pairedTests = (place: Network, at: number, rate: number): Stored[] =>
+  Array.from({ length: AGENTS }, (_, agent) =>
+    Array.from({ length: ROUNDS }, (_, round) => [
+      leg(place, agent, at + agent * 60, round + 1, 'app', rate * (1 + 0.02 * ((agent + round) % 3))),
+      leg(place, agent, at + agent * 60, round + 1, 'control', 1e6 * (1 + 0.05 * round)),
+    ]).flat(),
+  ).flat()
