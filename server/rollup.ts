@@ -15,7 +15,7 @@ export const touch = (touched: Touched, country: string, asn: number, placed: nu
 }
 
 /** Windows per statement: bounds the size of its parameters. */
-const CHUNK = 1_000
+const CHUNK = 4_000
 /** Clocks wrong by more than this are looked for apart, so that the others stay a range of the sort key. */
 const NEAR_SECONDS = 86_400
 
@@ -112,9 +112,34 @@ export const DECIDES = `(target IN {deciding:Array(String)} OR (origin = 'ooni' 
 /** Networks, and the country over all its agents as network 0; agents on unknown networks count in their country only. */
 const NETWORKS = 'ARRAY JOIN if(asn = 0, [toUInt32(0)], [asn, toUInt32(0)]) AS network'
 
+/** Of paired transfers: one vote per agent and what its flows differ in. */
+const transfersSql = (level: RollupLevel): string => `), flows AS (
+  SELECT app, feature, country, network, start, any(origin) AS origin, agent, differs, median(app_goodput) AS ours,
+    median(control_goodput) AS theirs, median(ratio) AS part, medianIf(rate, mechanism IN ('police', 'shape')) AS held
+  FROM (SELECT *, toUInt32(intDiv(toUInt32(at), ${level}) * ${level}) AS start FROM agent_pairs
+    WHERE at >= fromUnixTimestamp(intDiv({from:UInt32}, ${level}) * ${level}) AND at < fromUnixTimestamp({to:UInt32} + ${level})
+      AND country IN {countries:Array(String)} AND role != 'control'
+    ORDER BY revision DESC LIMIT 1 BY country, asn, agent, pair)
+  ${NETWORKS}
+  WHERE (country, network, start) IN (SELECT country, asn, start FROM touched)
+  GROUP BY app, feature, country, network, start, agent, differs
+), transfers AS (
+  SELECT app, feature, country, network, start, groupUniqArray(origin) AS paired_origins, uniqExact(agent) AS paired_agents,
+    mapFilter((k, v) -> isFinite(v), map('app', ifNull(medianIf(ours, differs = 'place'), nan),
+      'control', ifNull(medianIf(theirs, differs = 'place'), nan), 'held', ifNull(median(held), nan),
+      'ratio/control', ifNull(medianIf(part, differs = 'place'), nan), 'ratio/name', ifNull(medianIf(part, differs = 'name'), nan),
+      'ratio/shape', ifNull(medianIf(part, differs = 'protocol'), nan), 'ratio/port', ifNull(medianIf(part, differs = 'port'), nan))) AS goodput
+  FROM flows GROUP BY app, feature, country, network, start
+`
+
+/** Whether there were any: most servers' rollups are spared the rest. */
+const ANY_PAIRS = `SELECT 1 AS one FROM agent_pairs WHERE country IN {countries:Array(String)}
+  AND at >= fromUnixTimestamp(intDiv({from:UInt32}, 86400) * 86400) AND at < fromUnixTimestamp({to:UInt32} + 86400) LIMIT 1`
+
 /** Public rollups of one level, from agent_windows and verdicts of the touched spans. One vote per agent. */
 const rollupsSql = (
   level: RollupLevel,
+  paired: boolean,
 ): string => `INSERT INTO rollups (level, app, feature, country, asn, at, origins, agents, attempts, answered, reachability, seconds,
   goodput, failures, verdict, layer, mechanism, state, networks, revision)
 WITH touched AS (SELECT DISTINCT t.1 AS country, arrayJoin([t.2, 0]) AS asn, intDiv(t.3, ${level}) * ${level} AS start
@@ -135,24 +160,7 @@ voters AS (
     sum(got) AS answered, median(got / tried) AS reachability, sumMap(failed) AS failures,
     groupArrayArray(arrayZip(mapKeys(medians), mapValues(medians))) AS timed
   FROM (SELECT *, ${MEDIANS('timed')} AS medians FROM voters) GROUP BY app, feature, country, network, start
-), flows AS (
-  SELECT app, feature, country, network, start, any(origin) AS origin, agent, differs, median(app_goodput) AS ours,
-    median(control_goodput) AS theirs, median(ratio) AS part, medianIf(rate, mechanism IN ('police', 'shape')) AS held
-  FROM (SELECT *, toUInt32(intDiv(toUInt32(at), ${level}) * ${level}) AS start FROM agent_pairs
-    WHERE at >= fromUnixTimestamp(intDiv({from:UInt32}, ${level}) * ${level}) AND at < fromUnixTimestamp({to:UInt32} + ${level})
-      AND country IN {countries:Array(String)} AND role != 'control'
-    ORDER BY revision DESC LIMIT 1 BY country, asn, agent, pair)
-  ${NETWORKS}
-  WHERE (country, network, start) IN (SELECT country, asn, start FROM touched)
-  GROUP BY app, feature, country, network, start, agent, differs
-), transfers AS (
-  SELECT app, feature, country, network, start, groupUniqArray(origin) AS paired_origins, uniqExact(agent) AS paired_agents,
-    mapFilter((k, v) -> isFinite(v), map('app', ifNull(medianIf(ours, differs = 'place'), nan),
-      'control', ifNull(medianIf(theirs, differs = 'place'), nan), 'held', ifNull(median(held), nan),
-      'ratio/control', ifNull(medianIf(part, differs = 'place'), nan), 'ratio/name', ifNull(medianIf(part, differs = 'name'), nan),
-      'ratio/shape', ifNull(medianIf(part, differs = 'protocol'), nan), 'ratio/port', ifNull(medianIf(part, differs = 'port'), nan))) AS goodput
-  FROM flows GROUP BY app, feature, country, network, start
-), words AS (
+${paired ? transfersSql(level) : ''}), words AS (
   SELECT app, feature, country, asn AS network, start, argMax(verdict, (judged, worst)) AS verdict, argMax(top, (judged, worst)) AS cause
   FROM (
     SELECT app, feature, country, asn, toUInt32(intDiv(toUInt32(at), ${level}) * ${level}) AS start, verdict, count() AS judged,
@@ -169,12 +177,12 @@ voters AS (
   SELECT words.*, if(network = 0, counted, CAST(map(), 'Map(String, UInt64)')) AS networks FROM words LEFT JOIN counts USING (app, feature, country, start)
   WHERE (country, network, start) IN (SELECT country, asn, start FROM touched)
 )
-SELECT ${level}, app, feature, country, network, fromUnixTimestamp(start), arrayDistinct(arrayConcat(origins, paired_origins)),
-  if(agents > 0, agents, paired_agents), attempts, answered,
-  if(agents > 0, reachability, NULL), ${MEDIANS('timed')}, goodput, failures,
+SELECT ${level}, app, feature, country, network, fromUnixTimestamp(start),
+  ${paired ? 'arrayDistinct(arrayConcat(origins, paired_origins)), if(agents > 0, agents, paired_agents)' : 'origins, agents'}, attempts, answered,
+  if(agents > 0, reachability, NULL), ${MEDIANS('timed')}, ${paired ? 'goodput' : 'map()'}, failures,
   if(verdict = '', 'insufficient', verdict), cause.1, cause.2, cause.3, networks, {revision:UInt64}
 FROM (SELECT * FROM numbers FULL JOIN told USING (app, feature, country, network, start)) AS known
-FULL JOIN transfers USING (app, feature, country, network, start)`
+${paired ? 'FULL JOIN transfers USING (app, feature, country, network, start)' : ''}`
 
 export const agentWindows = async (store: Store, touched: Touched): Promise<void> => {
   for (const chunk of chunksOf(touched))
@@ -184,7 +192,8 @@ export const agentWindows = async (store: Store, touched: Touched): Promise<void
 export const rollups = async (store: Store, touched: Touched, verdicts: readonly string[]): Promise<void> => {
   for (const level of rollupLevels) {
     for (const chunk of chunksOf(coarser(touched, level))) {
-      await store.command(rollupsSql(level), { ...facts, ...chunk, verdicts, revision: Date.now() })
+      const paired = (await store.query(ANY_PAIRS, chunk)).length > 0
+      await store.command(rollupsSql(level, paired), { ...facts, ...chunk, verdicts, revision: Date.now() })
     }
   }
 }
