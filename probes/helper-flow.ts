@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type { TargetOf } from '../measurement/target.ts'
 import { Arrival } from './net/arrival.ts'
 import { Failed } from './net/classify.ts'
-import type { Datagrams } from './net/datagram.ts'
+import { type Datagrams, datagramTrain } from './net/datagram.ts'
 import type { Net } from './net/net.ts'
 import type { Stream } from './net/stream.ts'
 import type { Note } from './net/trace.ts'
@@ -18,6 +18,7 @@ import {
   PACKET_OVERHEAD,
   PATH,
   readPacket,
+  streamPacket,
   TOKEN_BYTES,
   writeAsk,
   writeStreamAsk,
@@ -28,11 +29,12 @@ type Flow = Exclude<Target['ask']['of'], { path: string }>
 type Wire = Pick<Stream, 'write' | 'read'>
 type Opened = { stream: Stream; wire: Wire }
 
-/** Echoes of one train, as of `transfer.ts`; datagrams of one, 20 a second, and seconds waited after the last. */
+/** Echoes of one train, as of `transfer.ts`; datagrams of one. */
 const TRAIN = 25
-const DATAGRAMS = { count: 50, size: 160, milliseconds: 50, patience: 1 }
-/** A stream of datagrams, as a video call sends them: 50 kB a second. */
+const DATAGRAMS = { count: 50, size: 160 }
+/** A stream of datagrams, as a video call sends them: 50 kB a second. Seconds waited for the first, and after the last. */
 const STREAM = { size: 500, perSecond: 100 }
+const PATIENCE = 1
 
 /** Bytes against time with Peyk's helper, whose every flow is known byte for byte. */
 export const withHelper = async (target: Target, of: Flow, net: Net, signal: AbortSignal): Promise<void> => {
@@ -157,39 +159,25 @@ const overUdp = async (target: Target, { shape }: Flow, net: Net, signal: AbortS
   })
   if (!granted) return
   const as = shape === 'call' ? shape : 'random'
-  const echoed = await net.datagram('datagram', address, target.port, (peer, note) =>
-    datagramTrain(peer, datagramHead(randomBytes(16), as), note),
-  )
+  const echoed = await net.datagram('datagram', address, target.port, async (peer, note) => {
+    await echoes(peer, datagramHead(randomBytes(16), as), note)
+    return true
+  })
   if (!echoed) return
   await net.datagram('transfer', address, target.port, (peer, note) =>
     streamed(peer, { token, shape: as, bytes: target.ask.bytes }, note, signal),
   )
 }
 
-const datagramTrain = async (peer: Datagrams, head: Buffer, note: Note): Promise<true> => {
-  const { count, size, milliseconds, patience } = DATAGRAMS
-  const trips: number[] = Array(count).fill(-1)
-  const left: number[] = []
-  const pace = setInterval(() => {
-    if (left.length >= count || peer.closed()) return clearInterval(pace)
-    const number = Buffer.alloc(4)
-    number.writeUInt32BE(left.length)
-    left.push(peer.now())
-    peer.send(Buffer.concat([head, number, randomBytes(size - head.length - number.length)]))
-  }, milliseconds)
-  const until = peer.now() + (count * milliseconds) / 1000 + patience
-  while (trips.includes(-1)) {
-    const answer = await peer.receive(Math.max(0, until - peer.now()))
-    if (answer === null) break
-    const number =
-      answer.length === size && answer.subarray(0, head.length).equals(head) ? answer.readUInt32BE(head.length) : -1
-    if (trips[number] === -1 && left[number] !== undefined) trips[number] = peer.now() - left[number]
-  }
-  clearInterval(pace)
-  note.series = trips
-  note.count = trips.filter(trip => trip >= 0).length
-  if (note.count === 0) throw new Failed('generic_timeout_error')
-  return true
+const echoes = (peer: Datagrams, head: Buffer, note: Note): Promise<void> => {
+  const { count, size } = DATAGRAMS
+  const rest = size - head.length - 4
+  return datagramTrain(peer, note, {
+    count,
+    question: number => streamPacket(head, number, randomBytes(rest)),
+    numberOf: answer =>
+      answer.length === size && answer.subarray(0, head.length).equals(head) ? readPacket(answer)?.number : undefined,
+  })
 }
 
 /** Packets that are lost do not come again: what is timed are the bytes of those that came, and `count` says how many. */
@@ -213,12 +201,12 @@ const streamed = async (
     while (seen.size < packets) {
       if (peer.now() >= until && seen.size === 0 && questions-- > 0) {
         peer.send(writeStreamAsk(token, shape, { packets, ...STREAM }))
-        until = peer.now() + DATAGRAMS.patience
+        until = peer.now() + PATIENCE
       }
       const datagram = await peer.receive(Math.max(0, until - peer.now()))
       if (datagram === null && (seen.size > 0 || questions === 0)) break
       if (datagram === null) continue
-      if (seen.size === 0) until = peer.now() + packets / STREAM.perSecond + DATAGRAMS.patience
+      if (seen.size === 0) until = peer.now() + packets / STREAM.perSecond + PATIENCE
       const packet = readPacket(datagram)
       if (!packet || seen.has(packet.number)) continue
       if (!pieces[packet.number]?.equals(packet.known)) throw new Failed('helper_wrong_bytes')

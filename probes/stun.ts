@@ -1,12 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { Failed } from './net/classify.ts'
-import { askUntilAnswered, type Datagrams } from './net/datagram.ts'
+import { askUntilAnswered, type Datagrams, datagramTrain } from './net/datagram.ts'
 import type { Note } from './net/trace.ts'
 import type { Probe } from './probe.ts'
-
-/** Milliseconds between the requests of a train (20 a second, as voice packets come), and seconds waited after the last. */
-const PACE = 50
-const PATIENCE = 1
 
 /**
  * A STUN binding (RFC 8489 §2), and after it a short train of them: loss and jitter of UDP to this place. Path quality,
@@ -79,27 +75,13 @@ const parse = (message: Buffer, id: Buffer): { type: number; attributes: Map<num
   return { type: message.readUInt16BE(0), attributes }
 }
 
-/** Send requests at a steady pace and note each one's round trip, −1 where none came. Loss is what is measured, no failure. */
-const train = async (peer: Datagrams, packets: number, note: Note): Promise<void> => {
-  const sent = new Map<string, { at: number; from: number }>()
-  const trips: number[] = Array(packets).fill(-1)
-  const began = peer.now()
-  let out = 0
-  const pace = setInterval(() => {
-    if (out >= packets || peer.closed()) return clearInterval(pace)
+/** A train of bindings, each known by its transaction. */
+const train = (peer: Datagrams, count: number, note: Note): Promise<void> => {
+  const numbers = new Map<string, number>()
+  const question = (number: number): Buffer => {
     const id = randomBytes(12)
-    sent.set(id.toString('hex'), { at: out++, from: peer.now() })
-    peer.send(binding(id))
-  }, PACE)
-  const until = began + (packets * PACE) / 1000 + PATIENCE
-  while (trips.includes(-1)) {
-    const answer = await peer.receive(Math.max(0, until - peer.now()))
-    if (answer === null) break
-    const trip = sent.get(answer.toString('hex', 8, 20))
-    if (trip && trips[trip.at] === -1) trips[trip.at] = peer.now() - trip.from
+    numbers.set(id.toString('hex'), number)
+    return binding(id)
   }
-  clearInterval(pace)
-  note.series = trips
-  note.count = trips.filter(trip => trip >= 0).length
-  if (note.count === 0) throw new Failed('generic_timeout_error')
+  return datagramTrain(peer, note, { count, question, numberOf: answer => numbers.get(answer.toString('hex', 8, 20)) })
 }

@@ -3,10 +3,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Measure } from '../probe.ts'
 import { Bucket } from './budget.ts'
-import { openCatalogue } from './catalogue.ts'
+import { type Catalogue, openCatalogue } from './catalogue.ts'
 import { systemClock } from './clock.ts'
 import type { AgentConfig } from './config.ts'
 import { privateFolder } from './files.ts'
+import { type Consent, mayAsk, type Place } from './may-ask.ts'
 import { forRounds } from './profiles.ts'
 import { Refresh } from './refresh.ts'
 import { composeReport, REPORT_HEADERS } from './reporter.ts'
@@ -70,6 +71,7 @@ export const dryRun = async ({ config, measure, openLocate, software, say, signa
       const made = await make(planned, around)
       if (made.kind === 'measured') void spool.append(made.measurement)
     }
+    for (const line of pairsOf(catalogue, { unusual, loopback, apps }, { ...(await where()), role })) say(line)
     await spool.flush()
     const { report, body } = await composeReport(await spool.peek(100, 2 ** 22), { clock, boot, spool })
     say(`would connect to ${config.servers[0]!.host}: GET /v1/nonce, POST /v1/reports`)
@@ -87,3 +89,10 @@ export const dryRun = async ({ config, measure, openLocate, software, say, signa
     await rm(folder, { recursive: true, force: true })
   }
 }
+
+/** Paired transfers belong to no round: with whom they would be made is told, and none is. */
+const pairsOf = ({ apps, forbidden }: Catalogue, consent: Consent, place: Place): string[] =>
+  apps
+    .flatMap(app => app.targets.filter(target => mayAsk({ app, target }, place, consent, forbidden)))
+    .filter(({ kind }) => kind === 'transfer')
+    .map(({ host, port, id }) => `a few times a day would transfer 64 to 256 KiB with ${host} port ${port} (${id})`)

@@ -57,6 +57,40 @@ export const askUntilAnswered = async <T>(
   throw new Failed('generic_timeout_error')
 }
 
+/** Milliseconds between the datagrams of a train (20 a second, as voice packets come), and seconds waited after the last. */
+const PACE = 50
+const PATIENCE = 1
+
+/**
+ * Send so many questions at a steady pace and note each one's round trip, -1 where none came. Loss is what is measured;
+ * only a train without any answer is a failure. `numberOf` tells which question an answer is to.
+ */
+export const datagramTrain = async (
+  peer: Datagrams,
+  note: Note,
+  train: { count: number; question(number: number): Buffer; numberOf(answer: Buffer): number | undefined },
+): Promise<void> => {
+  const sent: number[] = []
+  const trips: number[] = Array(train.count).fill(-1)
+  const began = peer.now()
+  const pace = setInterval(() => {
+    if (sent.length >= train.count || peer.closed()) return clearInterval(pace)
+    sent.push(peer.now())
+    peer.send(train.question(sent.length - 1))
+  }, PACE)
+  const until = began + (train.count * PACE) / 1000 + PATIENCE
+  while (trips.includes(-1)) {
+    const answer = await peer.receive(Math.max(0, until - peer.now()))
+    if (answer === null) break
+    const number = train.numberOf(answer) ?? -1
+    if (trips[number] === -1 && sent[number] !== undefined) trips[number] = peer.now() - sent[number]
+  }
+  clearInterval(pace)
+  note.series = trips
+  note.count = trips.filter(trip => trip >= 0).length
+  if (note.count === 0) throw new Failed('generic_timeout_error')
+}
+
 export const datagram = async <T>(
   trace: Trace,
   operation: Operation,
