@@ -6,6 +6,7 @@ import type { Measurement, Pair } from '../../measurement/measurement.ts'
 import { type Step, transferMarks } from '../../measurement/step.ts'
 import type { Target, TargetOf } from '../../measurement/target.ts'
 import { Allowance, openAllowance } from '../../probes/agent/allowance.ts'
+import { wireBytes } from '../../probes/agent/budget.ts'
 import type { Consent, Place } from '../../probes/agent/may-ask.ts'
 import { type PairPlan, Pairs } from '../../probes/agent/pairs.ts'
 import { type Profile, profiles } from '../../probes/agent/profiles.ts'
@@ -203,8 +204,9 @@ test('over real sockets: an app held at 200 kB/s beside a free control is called
   const world = start([app], [other])
   world.pairs.request(['app.a'], world.clock.now + 600)
   const legs: { pair: Pair; steps: Step[] }[] = []
-  await live(world, 3_600, async ({ target, pair }) => {
-    const { steps } = await measure(target, { loopback: true })
+  await live(world, 3_600, async ({ target, pair, granted }) => {
+    const { steps, ...took } = await measure(target, { loopback: true })
+    expect(wireBytes({ steps, ...took })).toBeLessThanOrEqual(granted)
     legs.push({ pair, steps })
     return steps
   })
