@@ -7,6 +7,7 @@ import type { Feature } from '../measurement/target.ts'
 import type { Mechanism, State, Verdict } from '../measurement/verdict.ts'
 import { ROLLUP_SECONDS, type RollupLevel, windowStart } from '../measurement/windows.ts'
 import { PUBLIC } from './analysis/anonymity.ts'
+import { sentenceOf } from './analysis/sentence.ts'
 import { currentDegradations } from './findings.ts'
 import { LICENCE as OONI_LICENCE } from './ooni/report.ts'
 import type { Params, Store } from './store/store.ts'
@@ -236,13 +237,25 @@ export const onlyPublic = async (store: Store, degradations: readonly Degradatio
   const known = new Map(
     days.map(({ country, asn, first, last }) => [`${country} ${asn}`, { first, last: last + 86_400 }]),
   )
-  return degradations.map(of => ({
-    ...of,
-    networks: of.networks.filter(asn => {
+  return degradations.map(of => {
+    const networks = of.networks.filter(asn => {
       const open = known.get(`${of.country} ${asn}`)
       const onset = Date.parse(of.onset) / 1000
       const end = of.end === null ? Number.MAX_SAFE_INTEGER : Date.parse(of.end) / 1000
       return open !== undefined && open.first < end && open.last > onset
-    }),
-  }))
+    })
+    return networks.length === of.networks.length ? of : { ...of, networks, sentence: withoutOthers(of, networks) }
+  })
 }
+
+/** The sentence names networks too: told again with those that are public. */
+const withoutOthers = (of: Degradation, networks: number[]): Degradation['sentence'] =>
+  sentenceOf({
+    ...of,
+    networks,
+    onset: Date.parse(of.onset) / 1000,
+    end: of.end === null ? null : Date.parse(of.end) / 1000,
+    slower: of.slower ?? null,
+    tests: of.tests ?? { answered: 0, agreed: 0 },
+    networkName: () => undefined,
+  })

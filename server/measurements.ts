@@ -11,6 +11,8 @@ export type MeasurementsWanted = {
   /** Unix seconds, [from, to). */
   from: number
   to: number
+  /** Unix seconds: only what had arrived by then. */
+  known?: number
 }
 
 const DAY_SECONDS = 86_400
@@ -26,7 +28,7 @@ const SELECTED = `SELECT *, toStartOfInterval(placed, INTERVAL ${ROLLUP_SECONDS}
     AND placed >= fromUnixTimestamp({from:UInt32}) AND placed < fromUnixTimestamp({to:UInt32})
     AND ({app:String} = '' OR app = {app:String}) AND ({country:String} = '' OR country = {country:String})
     AND ({feature:String} = '' OR feature = {feature:String}) AND ({origin:String} = '' OR origin = {origin:String})
-    AND trust != 'quarantined'`
+    AND trust != 'quarantined' AND ({known:UInt32} = 0 OR arrived < fromUnixTimestamp({known:UInt32}))`
 const ASKED = '{asn:UInt32} = 0 OR (shown AND asn = {asn:UInt32})'
 
 const paramsOf = ({
@@ -37,8 +39,9 @@ const paramsOf = ({
   origin = '',
   from,
   to,
+  known = 0,
 }: MeasurementsWanted): Params => ({
-  ...{ app, country, feature, asn, origin, from, to },
+  ...{ app, country, feature, asn, origin, from, to, known },
 })
 
 /**

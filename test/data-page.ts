@@ -1,6 +1,7 @@
 import { type TSchema, Type } from 'typebox'
 import { Degradation, Place, Point, Reachability, Series, Source } from '../measurement/answers.ts'
 import { EffectMeasure, EventEffect } from '../measurement/effect.ts'
+import { Evidence } from '../measurement/evidence.ts'
 import { FailureName } from '../measurement/failure.ts'
 import { Added, Measurement } from '../measurement/measurement.ts'
 import { type Metric, metrics, SERIES_BUDGET } from '../measurement/metrics.ts'
@@ -88,7 +89,10 @@ const meaningOf = (of: Shape): string => of.description ?? bare(of).description 
 
 /** Objects told of on their own, so that they are not spelt out inside others. */
 const apart = new Map<unknown, string>(
-  Object.entries({ Step, Batch, Point, Place, Recurrence, EffectMeasure, Source }).map(([name, of]) => [of, name]),
+  Object.entries({ Step, Batch, Point, Place, Recurrence, EffectMeasure, Series, Source }).map(([name, of]) => [
+    of,
+    name,
+  ]),
 )
 
 /** A row per field; fields of objects inside follow, with their path. */
@@ -190,6 +194,11 @@ const sections: readonly Section[] = [
   },
   { title: 'Reachability', schema: Reachability, text: 'Answer of `GET /v1/reachability`.' },
   { title: 'Degradation', schema: Degradation, text: 'A finding: `GET /v1/degradations`, `GET /v1/degradations/:id`.' },
+  {
+    title: 'Evidence',
+    schema: Evidence,
+    text: '`evidence` of `GET /v1/degradations/:id`, which also gives `degradation` (the newest revision, or that of `?revision=`) and `revisions`. The bundle holds a `manifest.json` with the SHA-256 of every file in it; the same rows and revision give the same bytes.',
+  },
   { title: 'Recurrence', schema: Recurrence, text: 'A weekly window of a degradation, in local time.' },
   {
     title: 'EventEffect',

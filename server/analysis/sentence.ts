@@ -179,6 +179,15 @@ const persianDays: Readonly<Record<string, string>> = {
 }
 const digits = (text: string): string => text.replace(/\d/g, digit => '۰۱۲۳۴۵۶۷۸۹'[Number(digit)]!)
 
+const persianFeatures: Readonly<Record<string, string>> = {
+  media: 'رسانه',
+  'voice-call': 'تماس',
+  web: 'نسخهٔ وب',
+  registration: 'ثبت‌نام',
+  download: 'دریافت',
+  cdn: 'شبکهٔ توزیع محتوا',
+}
+
 const persian = (of: Named): string => {
   const named = networks(of, true)
   const rest = of.networks.length - MOST_NAMED
@@ -192,7 +201,8 @@ const persian = (of: Named): string => {
     : ''
   const others = of.control === 'other networks of the country' ? `؛ شبکه‌های دیگر ${country} به آن می‌رسیدند` : ''
   const share = answered(of).replace('under', 'کمتر از')
-  const what = of.app === CONTROL ? 'شبکه' : appName(of, 'fa')
+  const feature = persianFeatures[of.feature]
+  const what = of.app === CONTROL ? 'شبکه' : `${appName(of, 'fa')}${feature ? ` (${feature})` : ''}`
   const said = `${what} در ${where} ${dates(of, 'fa')}${hours} ${words.fa[of.verdict] ?? of.verdict} بود`
   if (of.app === CONTROL) return `${said}.`
   if (of.verdict === 'throttled') return `${said}${throttledPersian(of)}.`

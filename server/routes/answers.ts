@@ -1,12 +1,11 @@
 import { Type } from 'typebox'
 import { PolicyEvent } from '../../events/event.ts'
 import { select } from '../../events/select.ts'
-import { Degradation, Degradations, Reachability, Series } from '../../measurement/answers.ts'
+import { Degradations, Reachability, Series } from '../../measurement/answers.ts'
 import { Feature } from '../../measurement/target.ts'
 import { levelOf, steps } from '../../measurement/windows.ts'
-import { degradationsAnswer, onlyPublic, reachabilityAnswer, seriesAnswer } from '../answers.ts'
+import { degradationsAnswer, reachabilityAnswer, seriesAnswer } from '../answers.ts'
 import type { App } from '../app.ts'
-import { revisionsOf } from '../findings.ts'
 import { Problem } from '../problem.ts'
 import type { Store } from '../store/store.ts'
 import { dayRoutes, measurementRoutes } from './measurements.ts'
@@ -118,23 +117,6 @@ const degradations = (app: App, { store }: AnswerParts): void => {
       knownApp(query.app)
       const { app, country, feature } = query
       return await degradationsAnswer(store, { app, country, feature, ...rangeOf(query) })
-    },
-  )
-  app.get(
-    '/v1/degradations/:id',
-    {
-      ...anyone,
-      schema: {
-        summary: 'One finding and all its revisions, oldest first',
-        params: Type.Object({ id: Type.String({ pattern: '^[a-z0-9-]{1,120}$' }) }),
-        response: { 200: Type.Object({ degradation: Degradation, revisions: Type.Array(Degradation) }) },
-      },
-    },
-    async ({ params }) => {
-      const revisions = await onlyPublic(store, await revisionsOf(store, params.id))
-      const degradation = revisions.at(-1)
-      if (!degradation) throw new Problem('not-found', 'There is no degradation with this id.', { field: 'params/id' })
-      return { degradation, revisions }
     },
   )
 }

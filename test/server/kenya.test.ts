@@ -1,8 +1,10 @@
 import { spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import { mkdtempSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { strFromU8, unzipSync } from 'fflate'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { boards } from '../../dashboards/boards/boards.ts'
 import type { Panel } from '../../dashboards/panel.ts'
@@ -11,6 +13,7 @@ import type { PolicyEvent } from '../../events/event.ts'
 import { loadEvents } from '../../events/load.ts'
 import type { Degradation, Degradations, Point, Reachability, Series } from '../../measurement/answers.ts'
 import type { EventEffect } from '../../measurement/effect.ts'
+import type { FindingAnswer } from '../../measurement/evidence.ts'
 import { verdicts } from '../../measurement/verdict.ts'
 import { readConfig } from '../../server/config.ts'
 import { importCommand } from '../../server/import.ts'
@@ -205,6 +208,51 @@ describe.skipIf(!has(KENYA))(`Kenya 2023 (${KENYA} of PEYK_FIXTURES)`, () => {
       expect(row['window']).toMatch(/T\d\d:\d[05]:00Z$/)
       expect(row['licence']).toBe('CC BY-NC-SA 4.0')
     }
+  })
+
+  test('a finding comes with all it rests on: the same bytes for the same revision, each file by its hash', async () => {
+    const [{ id } = {}] = await findings(12455)
+    const { evidence, revisions } = await get<FindingAnswer>(`/v1/degradations/${id}`)
+    expect(evidence.series.flatMap(({ points }) => points).length).toBeGreaterThan(30)
+    const fetched = async (path: string) => {
+      const response = await fetch(new URL(path, server.url))
+      return { type: response.headers.get('content-type'), bytes: new Uint8Array(await response.arrayBuffer()) }
+    }
+    const { type, bytes } = await fetched(evidence.bundle)
+    expect(type).toBe('application/zip')
+    expect(
+      Buffer.compare(bytes, (await fetched(`/v1/degradations/${id}/bundle.zip?revision=${revisions.length}`)).bytes),
+    ).toBe(0)
+    const unpacked = unzipSync(bytes)
+    const text = (name: string) => strFromU8(unpacked[name]!)
+    const manifest = JSON.parse(text('manifest.json'))
+    expect(manifest).toMatchObject({
+      finding: id,
+      revision: revisions.length,
+      licences: [{ licence: 'CC BY-NC-SA 4.0' }],
+    })
+    expect(manifest.files.map(({ name }: { name: string }) => name).toSorted()).toEqual(
+      Object.keys(unpacked)
+        .filter(name => name !== 'manifest.json')
+        .toSorted(),
+    )
+    for (const { name, sha256 } of manifest.files) {
+      expect(createHash('sha256').update(unpacked[name]!).digest('hex')).toBe(sha256)
+    }
+    expect(text('CITATION.txt')).toContain('CC BY-NC-SA 4.0')
+    expect(text('CITATION.txt')).toContain('مسدود')
+    const rows = text('measurements.jsonl')
+      .trimEnd()
+      .split('\n')
+      .map(row => JSON.parse(row))
+    expect(new Set(rows.map(({ asn }) => asn))).toEqual(new Set([12455]))
+    expect(rows.length).toBe(text('measurements.csv').trimEnd().split('\r\n').length - 1)
+    expect(text('chart-en.svg')).toBe(strFromU8((await fetched(evidence.chart)).bytes))
+    for (const path of [...evidence.queries.series, ...evidence.queries.measurements]) {
+      expect((await fetch(new URL(path, server.url))).status, path).toBe(200)
+    }
+    const none = await fetch(new URL(`/v1/degradations/${id}/bundle.zip?revision=99`, server.url))
+    expect(none.status).toBe(404)
   })
 
   // The last: it takes the store from the server.

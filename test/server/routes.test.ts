@@ -45,6 +45,8 @@ test('every route and the right it needs: whoever adds one says here who may ask
     'anyone GET /v1/catalogue',
     'anyone GET /v1/degradations',
     'anyone GET /v1/degradations/:id',
+    'anyone GET /v1/degradations/:id/bundle.zip',
+    'anyone GET /v1/degradations/:id/chart.svg',
     'anyone GET /v1/events',
     'anyone GET /v1/events/:id/effect',
     'anyone GET /v1/ledger',
