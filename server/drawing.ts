@@ -52,7 +52,7 @@ const words = {
   fa: {
     locale: 'fa-IR',
     missing: 'سری همگانی نیست',
-    share: 'آنچه از بالا پر شده: سرورهایی که پاسخ ندادند. خالی: اندازه‌گیری نشده.',
+    share: 'آنچه از بالا پر شده: سرورهایی که پاسخ ندادند. خالی: سنجیده نشده.',
     near: 'نزدیک در زمان، نه به سبب آن:',
     same: 'همان روز',
     before: (length: string) => `${length} پیش‌تر`,
@@ -60,7 +60,7 @@ const words = {
     revision: (id: string, revision: string, known: string) =>
       `یافتهٔ پیک ${id}، بازنگری ${revision}، دانسته از ${known}`,
     data: 'داده:',
-    simulated: 'دادهٔ شبیه‌سازی‌شده: شبکه‌ای اندازه‌گیری نشده است',
+    simulated: 'دادهٔ شبیه‌سازی‌شده: شبکه‌ای سنجیده نشده است',
   },
 } as const
 

@@ -16,13 +16,13 @@ const lacks: Record<Exclude<EffectReason, 'not_above_chance' | 'controls_moved' 
   },
   not_measured: {
     en: 'What the event names is not measured here.',
-    fa: 'آنچه رویداد نام می‌برد اینجا اندازه‌گیری نمی‌شود.',
+    fa: 'آنچه رویداد نام می‌برد اینجا سنجیده نمی‌شود.',
   },
   withdrawn: { en: 'The event was withdrawn.', fa: 'این رویداد پس گرفته شده است.' },
   future: { en: 'The event lies in the future.', fa: 'این رویداد در آینده است.' },
   nothing_there: {
     en: 'No data: nothing was measured around this event.',
-    fa: 'داده‌ای نیست: پیرامون این رویداد چیزی اندازه‌گیری نشده است.',
+    fa: 'داده‌ای نیست: پیرامون این رویداد چیزی سنجیده نشده است.',
   },
   start_vague: {
     en: 'Not enough: the day it began is not known, so there is no before and after.',
@@ -31,7 +31,7 @@ const lacks: Record<Exclude<EffectReason, 'not_above_chance' | 'controls_moved' 
   running: { en: 'Not enough yet: a day after it has not passed.', fa: 'هنوز کافی نیست: یک روز از آن نگذشته است.' },
   too_few: {
     en: 'Not enough was measured around this event.',
-    fa: 'پیرامون این رویداد به اندازهٔ کافی اندازه‌گیری نشده است.',
+    fa: 'پیرامون این رویداد به اندازهٔ کافی سنجیده نشده است.',
   },
   no_control: {
     en: 'Not enough: there is nothing unaffected to compare with.',

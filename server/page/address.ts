@@ -11,6 +11,8 @@ import { type Language, languages } from './strings/language.ts'
 export type Address = {
   /** Id of a degradation, from the path `/finding/:id`. */
   finding: string | null
+  /** Of the finding: what was said at that time; null is the newest. */
+  revision: number | null
   country: string | null
   app: string | null
   feature: Feature
@@ -71,6 +73,7 @@ export function addressOf(url: URL): Address {
   const inOrder = from === null || to === null || from < to
   return {
     finding: /^\/finding\/([\w-]{1,128})\/?$/.exec(url.pathname)?.[1] ?? null,
+    revision: Number(matching(/^[1-9]\d{0,6}$/, query.get('revision'))) || null,
     country: matching(/^[A-Z]{2}$/, query.get('country')),
     app: matching(/^[a-z0-9][a-z0-9-]{0,31}$/, query.get('app')),
     feature: oneOf(features, query.get('feature')) ?? 'text',
@@ -94,6 +97,7 @@ export function addressOf(url: URL): Address {
 export function linkTo(address: Address): string {
   const query = new URLSearchParams()
   const put = (name: string, text: string | null | false) => text && query.set(name, text)
+  put('revision', address.revision !== null && `${address.revision}`)
   put('country', address.country)
   put('app', address.app)
   put('feature', address.feature !== 'text' && address.feature)
@@ -118,6 +122,7 @@ export function linkTo(address: Address): string {
 /** The matrix of everything, without any cut a reader made: what links to other pages start from. */
 export const home: Omit<Address, 'language'> = {
   finding: null,
+  revision: null,
   country: null,
   app: null,
   feature: 'text',

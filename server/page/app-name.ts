@@ -6,6 +6,7 @@ export const appIds: readonly string[] = apps.map(app => app.id).filter(id => id
 
 /** The name people know an app by, in a language where it has one. */
 export function appName(id: string, language: string): string {
+  if (id === CONTROL) return language === 'fa' ? 'خود شبکه' : 'The network itself'
   const name = apps.find(app => app.id === id)?.name
   return (language === 'fa' ? name?.fa : undefined) ?? name?.en ?? UNMEASURED_APPS[id] ?? id
 }

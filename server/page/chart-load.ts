@@ -1,8 +1,12 @@
 import type { PolicyEvent } from '../../events/event.ts'
+import { shownByDefault } from '../../events/select.ts'
+import { spanOf } from '../../events/when.ts'
 import type { Degradation, Degradations, Reachability, Series, Source } from '../../measurement/answers.ts'
+import { CONTROL } from '../../measurement/catalogue.ts'
+import type { EventEffect } from '../../measurement/effect.ts'
 import { type Operation, operations } from '../../measurement/step.ts'
 import { type Address, instantText } from './address.ts'
-import { ask } from './ask.ts'
+import { ask, Trouble } from './ask.ts'
 import { type Range, secondsOf, stepFor } from './range.ts'
 
 type Network = { asn: number; name: string | undefined; attempts: number }
@@ -17,6 +21,8 @@ export type Chart = {
   networks: Network[]
   degradations: readonly Degradation[]
   events: readonly PolicyEvent[]
+  /** What followed the events that began in the range, by their id. */
+  effects: ReadonlyMap<string, EventEffect>
   /** Start of the newest window with data of this country, for empty ranges; Unix seconds. */
   newest: number | null
   sources: Source[]
@@ -36,16 +42,22 @@ export async function loadChart(
   const step = stepFor(range, asked)
   const place = { app, country, from: instantText(range.from), to: instantText(range.to) }
   const series = (asn?: number) => ask<Series>('/v1/series', { ...place, asn, feature, step }, signal)
-  const [whole, found, annotations, present] = await Promise.all([
+  const [whole, found, ofNetworks, annotations, present] = await Promise.all([
     series(),
     ask<Degradations>('/v1/degradations', place, signal),
+    ask<Degradations>('/v1/degradations', { ...place, app: CONTROL }, signal),
     ask<{ events: PolicyEvent[] }>('/v1/events', place, signal),
     ask<Reachability>('/v1/reachability', { at: place.to, app, country }, signal),
   ])
-  const degradations = found.degradations.filter(degradation => degradation.feature === feature)
+  // What happened to the network itself happened to every app on it.
+  const own = app === CONTROL ? [] : found.degradations.filter(degradation => degradation.feature === feature)
+  const degradations = [...own, ...ofNetworks.degradations].sort((a, b) => (a.onset < b.onset ? 1 : -1))
   const known = networksOf(whole, present, degradations, { app, country })
   const wanted = chooseLanes(known, networks, all)
-  const lanes = await Promise.all(wanted.map(async network => ({ network, series: await series(network.asn) })))
+  const [lanes, effects] = await Promise.all([
+    Promise.all(wanted.map(async network => ({ network, series: await series(network.asn) }))),
+    whole.points.length > 0 ? effectsOf(annotations.events, range, signal) : nothing,
+  ])
   const here = newestOf(present, country)
   return {
     range,
@@ -55,9 +67,34 @@ export async function loadChart(
     networks: known,
     degradations,
     events: annotations.events,
+    effects,
     newest: here,
     sources: joined([whole, ...lanes.map(lane => lane.series)].flatMap(one => one.sources)),
   }
+}
+
+/** Effects asked for with one chart: an event has one, and a question each. */
+const MOST_EFFECTS = 12
+const nothing: ReadonlyMap<string, EventEffect> = new Map()
+
+/** What followed the events that began in the range. A chart stands without them: what cannot be had is left out. */
+async function effectsOf(
+  events: readonly PolicyEvent[],
+  { from, to }: Range,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, EventEffect>> {
+  const begun = events.filter(
+    event => shownByDefault(event) && spanOf(event).start.from >= from && spanOf(event).start.from < to,
+  )
+  const effects = await Promise.all(
+    begun.slice(-MOST_EFFECTS).map(({ id }) =>
+      ask<EventEffect>(`/v1/events/${id}/effect`, {}, signal).catch((error: unknown) => {
+        if (error instanceof Trouble) return null
+        throw error
+      }),
+    ),
+  )
+  return new Map(effects.flatMap(effect => (effect === null ? [] : [[effect.event, effect]])))
 }
 
 /** Start of the newest window with data of a country, or of any; null where nothing was ever measured. */

@@ -39,5 +39,5 @@ export function ChartView({ app, country }: { app: string; country: string }) {
 function Events({ chart }: { chart: Chart }) {
   const { address } = useView()
   const { shown, hidden } = filterEvents(chart.events, address)
-  return <EventList all={chart.events} shown={shown} hidden={hidden} />
+  return <EventList all={chart.events} shown={shown} hidden={hidden} effects={chart.effects} />
 }

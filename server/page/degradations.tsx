@@ -100,7 +100,7 @@ export function DegradationList({ degradations, events }: ListProps) {
                 {item.sentence[address.language]}
               </p>
               <p class="meta">
-                {words.degradations.comparedWith(item.control)}{' '}
+                {words.degradations.comparedWith(words.finding.controls[item.control] ?? item.control)}{' '}
                 <a href={link({ ...home, finding: item.id })}>{words.degradations.open}</a>
               </p>
               <Near degradation={item} events={events} />

@@ -1,5 +1,7 @@
 import type { PolicyEvent } from '../../events/event.ts'
 import { wording } from '../../events/select.ts'
+import type { EventEffect } from '../../measurement/effect.ts'
+import { Effect } from './effect.tsx'
 import { SortShape } from './event-strip.tsx'
 import { expectation, otherCalendar, sortOf, whenText } from './event-words.ts'
 import { directionOf } from './strings/language.ts'
@@ -25,8 +27,10 @@ function Titles({ event }: { event: PolicyEvent }) {
   )
 }
 
-/** One event: what, when, how sure, and on request who said so and where. */
-export function EventEntry({ event, all }: { event: PolicyEvent; all: readonly PolicyEvent[] }) {
+type Props = { event: PolicyEvent; all: readonly PolicyEvent[]; effect: EventEffect | undefined }
+
+/** One event: what, when, how sure, what followed, and on request who said so and where. */
+export function EventEntry({ event, all, effect }: Props) {
   const { address, words, format, link } = useView()
   const chosen = event.id === address.event
   const summary = wording(event.summary, address.language)
@@ -43,6 +47,7 @@ export function EventEntry({ event, all }: { event: PolicyEvent; all: readonly P
         </a>
         {other && <small> {other}</small>}
       </p>
+      {effect && <Effect effect={effect} />}
       <details open={chosen}>
         <summary>{words.events.details}</summary>
         <p lang={summary.language} dir={directionOf(summary.language)}>

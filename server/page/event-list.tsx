@@ -1,14 +1,20 @@
 import { useEffect, useRef } from 'preact/hooks'
 import type { EventKind, PolicyEvent } from '../../events/event.ts'
+import type { EventEffect } from '../../measurement/effect.ts'
 import { EventEntry } from './event-entry.tsx'
 import { SortShape } from './event-strip.tsx'
 import { sortOf } from './event-words.ts'
 import { go, useView } from './view.tsx'
 
-type Props = { all: readonly PolicyEvent[]; shown: readonly PolicyEvent[]; hidden: number }
+type Props = {
+  all: readonly PolicyEvent[]
+  shown: readonly PolicyEvent[]
+  hidden: number
+  effects: ReadonlyMap<string, EventEffect>
+}
 
 /** The events of a chart in words, with their filter. */
-export function EventList({ all, shown, hidden }: Props) {
+export function EventList({ all, shown, hidden, effects }: Props) {
   const { address, words } = useView()
   const list = useRef<HTMLElement>(null)
   useEffect(() => {
@@ -26,7 +32,7 @@ export function EventList({ all, shown, hidden }: Props) {
       ) : (
         <ol>
           {shown.map(event => (
-            <EventEntry key={event.id} event={event} all={all} />
+            <EventEntry key={event.id} event={event} all={all} effect={effects.get(event.id)} />
           ))}
         </ol>
       )}

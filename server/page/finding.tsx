@@ -1,5 +1,7 @@
 import { DAY } from '../../events/zone.ts'
 import type { Degradation } from '../../measurement/answers.ts'
+import { CONTROL } from '../../measurement/catalogue.ts'
+import type { FindingAnswer } from '../../measurement/evidence.ts'
 import { home } from './address.ts'
 import { appName } from './app-name.ts'
 import { ask, linkOf, type Trouble, useAsked } from './ask.ts'
@@ -24,12 +26,17 @@ function rangeAround({ onset, end }: Pick<Degradation, 'onset' | 'end'>, now: nu
   }
 }
 
-type Found = { degradation: Degradation; revisions: readonly Degradation[]; chart: Chart }
+type Found = {
+  degradation: Degradation
+  revisions: readonly Degradation[]
+  evidence: FindingAnswer['evidence']
+  chart: Chart
+}
 
-type Answer = { degradation: Degradation; revisions: Degradation[] }
+type Wanted = { revision: number | null; all: boolean; now: number }
 
-async function load(id: string, now: number, all: boolean, signal: AbortSignal): Promise<Found> {
-  const { degradation, revisions } = await ask<Answer>(`/v1/degradations/${id}`, {}, signal)
+async function load(id: string, { revision, all, now }: Wanted, signal: AbortSignal): Promise<Found> {
+  const { degradation, revisions, evidence } = await ask<FindingAnswer>(`/v1/degradations/${id}`, { revision }, signal)
   const { app, country, feature, networks } = degradation
   const range = rangeAround(degradation, now)
   // Its own networks, and beside them the networks of the country it was compared with.
@@ -37,15 +44,16 @@ async function load(id: string, now: number, all: boolean, signal: AbortSignal):
     { app, country, feature, networks: all ? [] : networks, all, step: null, range },
     signal,
   )
-  return { degradation, revisions, chart }
+  return { degradation, revisions, evidence, chart }
 }
 
 /** One degradation, for citing: its sentence, its chart, what it was compared with, and how to refer to it. */
 export function FindingView({ id }: { id: string }) {
   const { address, words, now } = useView()
-  const { value, trouble } = useAsked(`${id} ${address.all}`, signal => load(id, now, address.all, signal))
+  const { revision, all } = address
+  const { value, trouble } = useAsked(`${id} ${revision} ${all}`, signal => load(id, { revision, all, now }, signal))
   if (value === null) return trouble ? <Absent trouble={trouble} /> : <p class="loading">{words.loading}</p>
-  const { degradation, revisions, chart } = value
+  const { degradation, revisions, evidence, chart } = value
   const { shown, hidden } = filterEvents(chart.events, address)
   return (
     <article class="finding">
@@ -54,7 +62,8 @@ export function FindingView({ id }: { id: string }) {
       <h1 class="sentence" dir="auto">
         {degradation.sentence[address.language]}
       </h1>
-      <Facts degradation={degradation} chart={chart} />
+      <Older degradation={degradation} revisions={revisions} />
+      <Facts degradation={degradation} chart={chart} evidence={evidence} />
       <div class="chart">
         <div>
           <Lanes
@@ -67,7 +76,7 @@ export function FindingView({ id }: { id: string }) {
           <Revisions revisions={revisions} />
           <Citation degradation={degradation} />
         </div>
-        <EventList all={chart.events} shown={shown} hidden={hidden} />
+        <EventList all={chart.events} shown={shown} hidden={hidden} effects={chart.effects} />
       </div>
       <Sources sources={chart.sources} />
     </article>
@@ -79,9 +88,22 @@ function Absent({ trouble }: { trouble: Trouble }) {
   return trouble.status === 404 ? <p class="empty">{words.finding.absent}</p> : <TroubleNote trouble={trouble} />
 }
 
+/** A link to an older revision shows what was said then, and that more is known now; a withdrawn one says that first. */
+function Older({ degradation, revisions }: Pick<Found, 'degradation' | 'revisions'>) {
+  const { words, link } = useView()
+  const newest = revisions.at(-1)
+  if (newest?.withdrawn) return <p class="caution">{words.finding.withdrawn}</p>
+  if (!newest || newest.revision === degradation.revision) return null
+  return (
+    <p class="caution">
+      {words.finding.older} <a href={link({ revision: null })}>{words.finding.newest}</a>
+    </p>
+  )
+}
+
 /** Late data move, widen or withdraw a finding; what was said before stays to be read. */
 function Revisions({ revisions }: { revisions: readonly Degradation[] }) {
-  const { address, words, format } = useView()
+  const { address, words, format, link } = useView()
   if (revisions.length < 2) return null
   return (
     <details class="revisions">
@@ -89,7 +111,8 @@ function Revisions({ revisions }: { revisions: readonly Degradation[] }) {
       <ol>
         {revisions.map(({ revision, known, sentence }) => (
           <li key={revision}>
-            <small>{format.instant(secondsOf(known))}</small> <span dir="auto">{sentence[address.language]}</span>
+            <a href={link({ revision })}>{format.instant(secondsOf(known))}</a>{' '}
+            <span dir="auto">{sentence[address.language]}</span>
           </li>
         ))}
       </ol>
@@ -97,10 +120,10 @@ function Revisions({ revisions }: { revisions: readonly Degradation[] }) {
   )
 }
 
-function Facts({ degradation, chart }: Pick<Found, 'degradation' | 'chart'>) {
+function Facts({ degradation, chart, evidence }: Omit<Found, 'revisions'>) {
   const { address, words, format, link } = useView()
   const spanText = useSpanText()
-  const { app, country, networks, verdict, state, share, agents, control, recurring, layer } = degradation
+  const { app, country, networks, verdict, state, share, slower, agents, control, recurring, layer } = degradation
   const nameOf = (asn: number) => chart.networks.find(network => network.asn === asn)?.name
   const facts: [string, preact.ComponentChildren][] = [
     [words.finding.when, spanText(degradation)],
@@ -114,14 +137,16 @@ function Facts({ degradation, chart }: Pick<Found, 'degradation' | 'chart'>) {
     [
       words.finding.size,
       [
-        words.finding.sizeText(format.share(share)),
+        slower === undefined
+          ? app !== CONTROL && words.finding.sizeText(format.share(share))
+          : words.finding.slowerText(format.number(slower)),
         words.agents(agents, format.number(agents)),
         layer && words.layer[layer],
       ]
         .filter(Boolean)
         .join(words.semicolon),
     ],
-    [words.finding.control, <bdi>{control}</bdi>],
+    [words.finding.control, <bdi>{words.finding.controls[control] ?? control}</bdi>],
     [
       words.finding.state,
       `${words.state[state]}${words.semicolon}${words.finding.known(format.instant(secondsOf(degradation.known)), format.number(degradation.revision))}`,
@@ -141,14 +166,29 @@ function Facts({ degradation, chart }: Pick<Found, 'degradation' | 'chart'>) {
       <p class="controls">
         <a
           class="button"
-          href={link({ ...home, app, country, feature: degradation.feature, networks, ...chart.range })}
+          href={link(
+            app === CONTROL
+              ? { ...home, country, at: secondsOf(degradation.onset) }
+              : { ...home, app, country, feature: degradation.feature, networks, ...chart.range },
+          )}
         >
           {words.finding.chart}
         </a>
         <a class="button" href={link({ all: !address.all })}>
           {address.all ? words.chart.fewer : words.finding.compare}
         </a>
-        <a class="button" href={linkOf(`/v1/degradations/${degradation.id}`)} target="_blank" rel="noopener">
+        <a class="button" href={evidence.bundle} download>
+          {words.finding.bundle}
+        </a>
+        <a class="button" href={`${evidence.chart}&lang=${address.language}`} target="_blank" rel="noopener">
+          {words.finding.drawing}
+        </a>
+        <a
+          class="button"
+          href={linkOf(`/v1/degradations/${degradation.id}`, { revision: degradation.revision })}
+          target="_blank"
+          rel="noopener"
+        >
           {words.finding.evidence}
         </a>
       </p>
@@ -159,7 +199,8 @@ function Facts({ degradation, chart }: Pick<Found, 'degradation' | 'chart'>) {
 /** A line to put under an article: what, whose, where, when read. */
 function Citation({ degradation }: { degradation: Degradation }) {
   const { address, words, format, now } = useView()
-  const link = `${location.origin}/finding/${degradation.id}`
+  // What was cited stays what was said then.
+  const link = `${location.origin}/finding/${degradation.id}?revision=${degradation.revision}`
   const text = `Peyk: “${degradation.sentence[address.language]}” (${words.finding.known(
     format.day(secondsOf(degradation.known)),
     format.number(degradation.revision),

@@ -14,6 +14,7 @@ const orNull = <T>(values: fc.Arbitrary<T>) => fc.option(values, { nil: null })
 const addresses: fc.Arbitrary<Address> = fc
   .record({
     finding: orNull(fc.stringMatching(/^[\w-]{1,40}$/)),
+    revision: orNull(fc.integer({ min: 1, max: 9_999_999 })),
     country: orNull(fc.stringMatching(/^[A-Z]{2}$/)),
     app: orNull(fc.stringMatching(/^[a-z0-9][a-z0-9-]{0,31}$/)),
     feature: fc.constantFrom(...features),

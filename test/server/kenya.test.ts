@@ -255,7 +255,6 @@ describe.skipIf(!has(KENYA))(`Kenya 2023 (${KENYA} of PEYK_FIXTURES)`, () => {
     expect(none.status).toBe(404)
   })
 
-  // The last: it takes the store from the server.
   const effect = (id: string) => get<EventEffect>(`/v1/events/${id}/effect`)
 
   test('reachability fell when the exams began, against the networks the event does not name', async () => {
@@ -317,6 +316,7 @@ describe.skipIf(!has(KENYA))(`Kenya 2023 (${KENYA} of PEYK_FIXTURES)`, () => {
     expect((await fetch(new URL('/v1/events/no-such-event/effect', server.url))).status).toBe(404)
   })
 
+  // The last: it takes the store from the server.
   test.skipIf(promtoolPath === null || prometheusPath === null)(
     'through Prometheus the board shows it at its own time (skipped where prometheus is not installed)',
     async () => {
