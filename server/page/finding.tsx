@@ -13,6 +13,7 @@ import { Lanes } from './lanes.tsx'
 import { SimulatedBand, Sources, TroubleNote } from './notices.tsx'
 import { type Range, secondsOf } from './range.ts'
 import { VerdictMark } from './shape.tsx'
+import { apart } from './strings/en.ts'
 import { useView } from './view.tsx'
 
 /** The finding with a quarter of its length to either side, at least two days, so that its onset and end both show. */
@@ -201,10 +202,8 @@ function Citation({ degradation }: { degradation: Degradation }) {
   const { address, words, format, now } = useView()
   // What was cited stays what was said then.
   const link = `${location.origin}/finding/${degradation.id}?revision=${degradation.revision}`
-  const text = `Peyk: “${degradation.sentence[address.language]}” (${words.finding.known(
-    format.day(secondsOf(degradation.known)),
-    format.number(degradation.revision),
-  )}). ${link}, ${format.day(now)}.`
+  const known = words.finding.known(format.day(secondsOf(degradation.known)), format.number(degradation.revision))
+  const text = words.finding.citation(degradation.sentence[address.language], known, apart(link), format.day(now))
   return (
     <section class="citation">
       <h2>{words.finding.cite}</h2>

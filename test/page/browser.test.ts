@@ -202,7 +202,28 @@ describe.skipIf(chromiumMissing !== null)(
         await page.waitForSelector('.citation')
         expect(await page.textContent('h1')).toMatch(/^Telegram: blocked on .*AS12455/)
         expect(await page.textContent('.citation blockquote')).toContain(page.url())
+        const bundle = await page.getByRole('link', { name: 'All evidence (zip)' }).getAttribute('href')
+        expect((await page.request.get(url + bundle)).headers()['content-type']).toBe('application/zip')
+        const svg = await page.getByRole('link', { name: 'Picture (SVG)' }).getAttribute('href')
+        const drawing = await page.context().newPage()
+        const refused: string[] = []
+        // The content policy speaks here where it takes something away.
+        drawing.on('console', message => refused.push(message.text()))
+        await drawing.goto(url + svg)
+        expect(await drawing.textContent('svg title')).toMatch(/^Telegram: blocked on .*AS12455/)
+        expect(refused).toEqual([])
         await loadsWell(new URL(page.url()).pathname)
+      })
+
+      test('an event says what followed it, in the reader’s language, and a finding says the same', async () => {
+        for (const path of [kenya, `${kenya}&lang=fa`]) {
+          const { page } = await open(path)
+          const effect = page.locator('.event-list .effect').first()
+          expect(await effect.textContent()).toMatch(
+            path.endsWith('fa') ? /پس از آن چه شد.*تلگرام در کنیا/ : /What followed: .* of Telegram in Kenya/,
+          )
+          expect(await effect.locator('svg').count()).toBeGreaterThan(0)
+        }
       })
 
       test('a chart is saved as a picture', async () => {

@@ -250,6 +250,8 @@ export const en = {
     newest: 'the newest revision',
     withdrawn: 'This finding was withdrawn: later data showed that there was nothing.',
     cite: 'Cite this finding',
+    citation: (sentence: string, known: string, link: string, day: string) =>
+      `Peyk: “${sentence}” (${known}). ${link}, ${day}.`,
     copy: 'Copy',
     copied: 'Copied',
     chart: 'Open the chart',

@@ -244,6 +244,7 @@ export const fa: Strings = {
     newest: 'تازه‌ترین بازنگری',
     withdrawn: 'این یافته پس گرفته شد: داده‌های بعدی نشان داد چیزی نبوده است.',
     cite: 'ارجاع به این یافته',
+    citation: (sentence, known, link, day) => `پیک: «${sentence}» (${known}). ${link}، ${day}.`,
     copy: 'رونوشت',
     copied: 'رونوشت شد',
     chart: 'بازکردن نمودار',
