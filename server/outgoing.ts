@@ -1,11 +1,11 @@
 import type { Logger } from 'pino'
-import { onlyPublic } from './answers.ts'
 import type { Config } from './config.ts'
 import type { Meter } from './exporter.ts'
 import type { Facts } from './facts.ts'
 import { currentDegradations } from './findings.ts'
 import { Notifier } from './notify.ts'
 import { type AgentOrigin, labelsOf } from './origin.ts'
+import { onlyPublic } from './public-findings.ts'
 import { RemoteWrite } from './remote-write.ts'
 import type { Store } from './store/store.ts'
 

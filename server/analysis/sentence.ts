@@ -5,7 +5,23 @@ import { zoneOf } from './recurrence.ts'
 
 /** One sentence on a degradation, in English and Persian: what, where, when, how much, against what. No cause is claimed. */
 
-export type Named = Finding & {
+/** What a sentence tells of a finding; of a move to elsewhere, where to. */
+type Told = Pick<
+  Finding,
+  | 'networks'
+  | 'verdict'
+  | 'layer'
+  | 'mechanism'
+  | 'onset'
+  | 'end'
+  | 'recurring'
+  | 'share'
+  | 'slower'
+  | 'control'
+  | 'transfers'
+> & { moved: { to: { asn: number | null; country: string | null } } | null }
+
+export type Named = Told & {
   app: string
   feature: string
   country: string

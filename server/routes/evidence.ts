@@ -2,18 +2,19 @@ import { Type } from 'typebox'
 import { EventEffect } from '../../measurement/effect.ts'
 import { FindingAnswer } from '../../measurement/evidence.ts'
 import { RULE_VERSION } from '../../measurement/judge/outcome.ts'
-import { iso, onlyPublic } from '../answers.ts'
+import { iso } from '../answers.ts'
 import type { App } from '../app.ts'
 import { Effects, type EffectsParts } from '../effects.ts'
 import { bundleOf, evidenceOf, pictureOf, queriesOf } from '../evidence.ts'
 import { revisionsOf } from '../findings.ts'
 import { Problem } from '../problem.ts'
+import { onlyPublic } from '../public-findings.ts'
+import { anyone, strict } from './query.ts'
 
 /** What people cite: the effect of an event, and all that a finding rests on. */
 
-const anyone = { config: { right: 'anyone' as const } }
 /** Packing costs a second of the server's: so many a minute from one /24 or /48. */
-const seldom = { config: { right: 'anyone' as const, rateLimit: { max: 30, timeWindow: 60_000 } } }
+const seldom = { ...anyone, config: { ...anyone.config, rateLimit: { max: 30, timeWindow: 60_000 } } }
 
 export const evidenceRoutes = (app: App, parts: EffectsParts): void => {
   effects(app, new Effects(parts))
@@ -42,7 +43,6 @@ const effects = (app: App, known: Effects): void => {
 
 const Id = Type.Object({ id: Type.String({ pattern: '^[a-z0-9-]{1,120}$' }) })
 const Revision = Type.Optional(Type.Integer({ minimum: 1, description: 'Of the finding; the newest without it.' }))
-const strict = { additionalProperties: false }
 
 const findings = (app: App, parts: EffectsParts): void => {
   /** One revision and all of them, of public networks only. */

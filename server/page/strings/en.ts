@@ -241,6 +241,7 @@ export const en = {
       'none: other networks of the country fail too': 'none: other networks of the country fail too',
       'neutral controls of the same agents': 'neutral controls of the same agents',
       'domestic controls of the same agents': 'domestic controls of the same agents',
+      'paired transfers of the same agents': 'paired transfers of the same agents',
       'agents of other networks': 'agents of other networks',
     } as Record<string, string>,
     evidence: 'Evidence (JSON)',

@@ -235,6 +235,7 @@ export const fa: Strings = {
       'none: other networks of the country fail too': 'هیچ‌چیز: شبکه‌های دیگر کشور هم پاسخ نمی‌گیرند',
       'neutral controls of the same agents': 'کنترل‌های بی‌طرف همان سنجشگرها',
       'domestic controls of the same agents': 'کنترل‌های داخلی همان سنجشگرها',
+      'paired transfers of the same agents': 'انتقال‌های جفتی همان سنجشگرها',
       'agents of other networks': 'سنجشگرهای شبکه‌های دیگر',
     },
     evidence: 'شواهد (JSON)',

@@ -1,0 +1,79 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { strFromU8, unzipSync } from 'fflate'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { Degradation } from '../../measurement/answers.ts'
+import { bundleOf, type Evidence, evidenceOf } from '../../server/evidence.ts'
+import { onlyPublic } from '../../server/public-findings.ts'
+import { openEmbedded } from '../../server/store/chdb.ts'
+import { toRow } from '../../server/store/rows.ts'
+import { migrate } from '../../server/store/schema.ts'
+import type { Store } from '../../server/store/store.ts'
+import { stored } from './store-contract.ts'
+
+/** What leaves with a finding: of public networks only, and for one revision the same for ever. */
+
+const OPEN = 33771
+const HIDDEN = 12455
+const at = Date.parse('2023-11-09T10:00:00Z') / 1000
+const known = at + 86_400
+
+const finding: Degradation = {
+  ...{ id: 'ke-2023-11-09-telegram-0', app: 'telegram', feature: 'text', country: 'KE', networks: [HIDDEN, OPEN] },
+  ...{ verdict: 'blocked', layer: 'tcp', mechanism: 'drop', state: 'confirmed', recurring: null, share: 1, agents: 5 },
+  ...{ onset: new Date(at * 1000).toISOString(), end: null, control: 'none', events: [], revision: 2 },
+  known: new Date(known * 1000).toISOString(),
+  sentence: { en: `Telegram: blocked on AS${HIDDEN} and AS${OPEN}.`, fa: `مسدود در AS${HIDDEN}` },
+}
+
+const folder = mkdtempSync(join(tmpdir(), 'peyk-evidence-'))
+let store: Store
+const insert = (asn: number, id: number, arrived: number) =>
+  store.insert('measurements_raw', [
+    toRow(stored({ id: `01890000-0000-7000-8000-00000000000${id}`, asn, at: at + id, arrived, agent: `agent-${id}` })),
+  ])
+beforeAll(async () => {
+  store = await openEmbedded(folder)
+  await migrate(store)
+  for (const [asn, shown] of [
+    [OPEN, 1],
+    [HIDDEN, 0],
+  ] as const)
+    await store.insert('network_days', [
+      { country: 'KE', asn, day: '2023-11-09', agents: 2, public: shown, revision: 1 },
+    ])
+  await insert(OPEN, 1, at + 10)
+  await insert(HIDDEN, 2, at + 10)
+})
+afterAll(async () => {
+  await store.close()
+  rmSync(folder, { recursive: true, force: true })
+})
+
+const parts = () => ({ store, events: [], networkName: () => undefined })
+const told = async (): Promise<Degradation> => (await onlyPublic(store, [finding]))[0]!
+
+test('neither list nor sentence names a network that is not public', async () => {
+  const { networks, sentence } = await told()
+  expect(networks).toEqual([OPEN])
+  expect(sentence.en).toContain(`AS${OPEN}`)
+  expect(sentence.fa).toContain(`AS${OPEN}`)
+  expect(`${sentence.en}${sentence.fa}`).not.toContain(`${HIDDEN}`)
+  const open = { ...finding, networks: [OPEN] }
+  expect(await onlyPublic(store, [open])).toEqual([open])
+})
+
+test('no file of the bundle holds a row or the name of a hidden network, nor what came after the revision', async () => {
+  const evidence: Evidence = await evidenceOf(parts(), await told())
+  const first = await bundleOf(parts(), evidence, 1)
+  const files = Object.entries(unzipSync(first)).map(([name, bytes]) => [name, strFromU8(bytes)] as const)
+  expect(files.length).toBe(9)
+  for (const [name, text] of files) {
+    expect(text, name).not.toMatch(new RegExp(`${HIDDEN}|agent-|prefix|01890000`))
+    expect(text, name).not.toMatch(/NaN|Infinity|undefined/)
+  }
+  expect(new Map(files).get('measurements.jsonl')?.trimEnd().split('\n').length).toBe(1)
+  await insert(OPEN, 3, known + 60)
+  expect(Buffer.compare(await bundleOf(parts(), await evidenceOf(parts(), await told()), 1), first)).toBe(0)
+})
