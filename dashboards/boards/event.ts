@@ -2,7 +2,7 @@
 import type { BoardSpec, Settings } from '../board.ts'
 import { lines, numbers, text } from '../charts.ts'
 import { NETWORKS, rollup, WHOLE } from '../figures.ts'
-import { column, toBoard, toEvidence } from '../links.ts'
+import { column, toBoard, toEvidence, variable } from '../links.ts'
 import { type Spec, target } from '../panel.ts'
 import {
   against,
@@ -47,6 +47,7 @@ const summary = [
     markdown: [
       'Near in time is **not** because of. Compare with other apps, other networks and the controls below.',
       `[Show the four weeks around it](/d/peyk-event?var-event=$\{event}&from=$\{since}&to=$\{until})`,
+      `[What followed, with interval and test](${variable('peyk')}/v1/events/${variable('event')}/effect)`,
     ].join('\n\n'),
   }),
   numbers({
