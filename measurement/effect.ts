@@ -58,7 +58,9 @@ export const EffectMeasure = Type.Object({
   expected: orNull(Type.Enum(['up', 'down', 'none'], { description: 'What the event lets expect of it.' })),
   match: orNull(Type.Enum([...effectMatches], { description: 'Whether what came is what was expected.' })),
   placebos: Type.Integer({ minimum: 0, description: 'Quiet onsets at which the same was reckoned.' }),
-  p: numberOrNull('Share of these, the event among them, with a change as large; null below 199.'),
+  p: numberOrNull(
+    'Share of quiet onsets, the event among them, at which the largest of all looks was as large; null where not tested.',
+  ),
 })
 export type EffectMeasure = Static<typeof EffectMeasure>
 
@@ -108,9 +110,9 @@ export const EventEffect = Type.Object({
   test: orNull(
     Type.Object(
       {
-        placebos: Type.Integer({ minimum: 0, description: 'Quiet onsets, the fewest of the measures expected.' }),
+        placebos: Type.Integer({ minimum: 0, description: 'Quiet onsets that all looks have.' }),
         needed: Type.Integer({ minimum: 1, description: 'Below so many nothing is tested.' }),
-        p: numberOrNull('Smallest p of the measures expected, times their number.'),
+        p: numberOrNull('Smallest p of the looks.'),
         level: numberOrNull('What p had to be at most: LORD++ at 5 % over all events, in order of time.'),
         place: orNull(Type.Integer({ minimum: 1, description: 'Which test of that stream it was.' })),
       },

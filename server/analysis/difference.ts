@@ -142,8 +142,7 @@ export const newcombe = (own: Pick<Change, 'before' | 'after'>, other: Pick<Chan
 }
 
 /**
- * The same difference around other onsets: how large it gets when nothing was decided. Onsets without enough evidence
- * are left out.
+ * The same difference around other onsets: how large it gets when nothing was decided. Null where there is not enough.
  */
 export const placebos = (
   treated: readonly Unit[],
@@ -151,16 +150,35 @@ export const placebos = (
   onsets: readonly number[],
   window: Window,
   scale: Scale,
-): number[] => {
+): (number | null)[] => {
   const fit = fitOf(treated, controls, window)
-  return onsets.flatMap(at => {
+  return onsets.map(at => {
     const there = { ...window, at }
-    if (!enough(treated, there)) return []
+    if (!enough(treated, there)) return null
     const [own, other] = [changeOf(treated, there, scale), changeOf(controls, there, scale, fit)]
-    return own && other ? [own.change - other.change] : []
+    return own && other ? own.change - other.change : null
   })
 }
 
-/** Share of placebos, the event itself among them, at least as large in size. */
-export const placeboP = (change: number, others: readonly number[]): number =>
-  (1 + others.filter(other => Math.abs(other) >= Math.abs(change) - 1e-12).length) / (1 + others.length)
+/** One look at an event: its change, and the same at each quiet onset. */
+export type Looked = { change: number; quiet: readonly (number | null)[] }
+
+/**
+ * p of each of several looks at once (Westfall & Young 1993, single step): each change against the size it has on quiet
+ * days, and the share of quiet onsets, the event itself among them, at which the largest of all looks was as large.
+ * Counted are onsets that all looks have.
+ */
+export const placeboPs = (looks: readonly Looked[]): { ps: number[]; placebos: number } => {
+  const shared = (looks[0]?.quiet ?? []).flatMap((_, at) =>
+    looks.every(({ quiet }) => quiet[at] !== null) ? [at] : [],
+  )
+  const sizes = looks.map(({ quiet }) =>
+    Math.max(1e-6, Math.sqrt(shared.reduce((sum, at) => sum + quiet[at]! ** 2, 0) / Math.max(1, shared.length))),
+  )
+  const largest = shared.map(at => Math.max(...looks.map(({ quiet }, i) => Math.abs(quiet[at]!) / sizes[i]!)))
+  const ps = looks.map(({ change }, i) => {
+    const own = Math.abs(change) / sizes[i]! - 1e-9
+    return (1 + largest.filter(other => other >= own).length) / (1 + shared.length)
+  })
+  return { ps, placebos: shared.length }
+}

@@ -9,7 +9,7 @@ import {
   effectMeasures,
 } from '../../measurement/effect.ts'
 import { anything, type Change, changeOf, enough, type Unit, type Window } from './change.ts'
-import { type Estimate, estimate, placeboP, placebos } from './difference.ts'
+import { type Estimate, estimate, type Looked, placeboPs, placebos } from './difference.ts'
 import type { Plan } from './effect-plan.ts'
 
 /** From the series around an event to what can be said of it, all but the level that p has to reach (`decided`). */
@@ -82,7 +82,7 @@ export const sidesOf = (plan: Plan, series: readonly Series[]): Sides => {
 const round = (value: number): number => Number(value.toPrecision(4))
 
 /** What is told of levels and changes, in the measure's own words: shares, seconds, quotients. */
-const told = (measure: EffectMeasureName, own: Change | null, other: Change | null, found: Estimate | null) => {
+const toldOf = (measure: EffectMeasureName, own: Change | null, other: Change | null, found: Estimate | null) => {
   const level = (value: number | undefined) => {
     if (value === undefined || measure === 'throughput') return null
     return round(measure === 'reachability' ? value : Math.exp(value))
@@ -108,8 +108,11 @@ const matchOf = (answer: EffectAnswer, expected: Expected, change: number): Effe
   return change > 0 === (expected === 'up') ? 'agrees' : 'opposite'
 }
 
-/** One measure over one window; null where nothing was measured and nothing expected. */
-const measured = (plan: Plan, sides: Sides, window: Window, measure: EffectMeasureName): EffectMeasure | null => {
+/** One measure over one window; with what quiet onsets show, where it can be tested. */
+type Measured = { told: EffectMeasure; looked: Looked | null }
+
+/** Null where nothing was measured and nothing expected. */
+const measured = (plan: Plan, sides: Sides, window: Window, measure: EffectMeasureName): Measured | null => {
   const expectations = expectedOf(plan.event)
   const expected = expectations.get(measure) ?? null
   const own = sides.treated.map(({ measures }) => measures[measure])
@@ -121,32 +124,24 @@ const measured = (plan: Plan, sides: Sides, window: Window, measure: EffectMeasu
     answer: EffectAnswer,
     reason: EffectMeasure['reason'],
     found: Estimate | null = null,
-    test: Pick<EffectMeasure, 'placebos' | 'p'> = { placebos: 0, p: null },
-  ): EffectMeasure => {
+    looked: Looked | null = null,
+  ): Measured => {
     const match = matchOf(answer, expected, found?.change ?? 0)
-    return {
-      measure,
-      answer,
-      reason,
-      ...told(measure, change, found?.control ?? null, found),
-      expected,
-      match,
-      ...test,
-    }
+    const levels = toldOf(measure, change, found?.control ?? null, found)
+    const count = looked?.quiet.filter(value => value !== null).length ?? 0
+    return { told: { measure, answer, reason, ...levels, expected, match, placebos: count, p: null }, looked }
   }
   if (!anything(own, window)) return answered('no_data', 'nothing_there')
   if (!enough(own, window)) return answered('not_enough', 'too_few')
   if (other.length === 0) return answered('not_enough', 'no_control')
   const found = estimate(own, other, window, scale, `${plan.event.id} ${measure}`)
   if (found === null) return answered('not_enough', 'no_control')
-  const quiet = expectations.has(measure) ? placebos(own, other, plan.quiet, window, scale) : []
-  const test = {
-    placebos: quiet.length,
-    p: quiet.length >= LEAST_PLACEBOS ? placeboP(found.change, quiet) : null,
-  }
-  if (found.low <= 0 && found.high >= 0) return answered('no_visible_effect', null, found, test)
-  if (!isOwn(found)) return answered('no_visible_effect', 'controls_moved', found, test)
-  return answered('untested', 'too_early', found, test)
+  const looked = expectations.has(measure)
+    ? { change: found.change, quiet: placebos(own, other, plan.quiet, window, scale) }
+    : null
+  if (found.low <= 0 && found.high >= 0) return answered('no_visible_effect', null, found, looked)
+  if (!isOwn(found)) return answered('no_visible_effect', 'controls_moved', found, looked)
+  return answered('untested', 'too_early', found, looked)
 }
 
 /** At least half of the difference is the event's own apps and networks moving, not what they are compared with. */
@@ -168,47 +163,57 @@ const MOST_TOLD = 20
 
 export const draftOf = (plan: Plan, series: readonly Series[]): Draft => {
   const sides = sidesOf(plan, series)
+  const look = (window: Window): Measured[] =>
+    effectMeasures.flatMap(measure => measured(plan, sides, window, measure) ?? [])
+  const [early, late] = [look(plan.first), plan.whole ? look(plan.whole) : []]
+  const test = testOf(early, late)
   const iso = (at: number) => new Date(at * 1000).toISOString().replace('.000Z', 'Z')
-  const spanOf = (window: Window) => ({
+  const spanOf = (window: Window, looks: readonly Measured[]) => ({
     from: iso(plan.onset),
     to: iso(plan.onset + window.length * plan.cell),
-    measures: effectMeasures.flatMap(measure => measured(plan, sides, window, measure) ?? []),
-  })
-  const first = spanOf(plan.first)
-  const whole = plan.whole && spanOf(plan.whole)
-  const networks = sides.treated.slice(0, MOST_TOLD).map(of => {
-    const { app, country, asn } = of
-    const [before, early] = reachOf(of, plan.first)
-    const late = plan.whole ? reachOf(of, plan.whole) : null
-    return {
-      ...{ app, country, ...(asn === 0 ? {} : { asn }) },
-      ...{ before: before ?? late?.[0] ?? null, first: early, whole: late?.[1] ?? null },
-    }
+    measures: looks.map(({ told }) => told),
   })
   const draft: Draft = {
     ...{ event: plan.event.id, answer: 'no_data', reason: null },
-    ...{ apps: plan.apps, features: plan.features, countries: plan.countries, first, whole, networks },
+    ...{ apps: plan.apps, features: plan.features, countries: plan.countries },
+    first: spanOf(plan.first, early),
+    whole: plan.whole && spanOf(plan.whole, late),
+    networks: sides.treated.slice(0, MOST_TOLD).map(of => networkOf(plan, of)),
     control: sides.kind && { kind: sides.kind, series: sides.controls.length },
-    test: testOf(plan.event, first.measures, whole?.measures ?? []),
-    ...{ chance: round(plan.chance), others: plan.others, words: null },
+    ...{ test, chance: round(plan.chance), others: plan.others, words: null },
   }
   return { ...draft, ...bestOf(draft) }
 }
 
-const asked = (event: PolicyEvent, measures: readonly EffectMeasure[]) =>
-  measures.filter(({ measure }) => expectedOf(event).has(measure))
-
-/** One p for the event: the smallest of the measures it lets expect, over both spans, times their number (Bonferroni). */
-const testOf = (event: PolicyEvent, ...spans: EffectMeasure[][]): Draft['test'] => {
-  const all = asked(event, spans.flat()).filter(({ answer }) => answer !== 'no_data' && answer !== 'not_enough')
-  if (all.length === 0) return null
-  const ps = all.flatMap(({ p }) => p ?? [])
+const networkOf = (plan: Plan, series: Series): Draft['networks'][number] => {
+  const { app, country, asn } = series
+  const [before, first] = reachOf(series, plan.first)
+  const late = plan.whole ? reachOf(series, plan.whole) : null
   return {
-    placebos: Math.min(...all.map(of => of.placebos)),
-    needed: LEAST_PLACEBOS,
-    p: ps.length === 0 ? null : round(Math.min(1, ps.length * Math.min(...ps))),
-    ...{ level: null, place: null },
+    ...{ app, country, ...(asn === 0 ? {} : { asn }) },
+    ...{ before: before ?? late?.[0] ?? null, first, whole: late?.[1] ?? null },
   }
+}
+
+/**
+ * All looks at what the event lets expect are tested together, so that many do not find more; where too few quiet onsets
+ * are long enough for the whole span, its first days alone. Writes p into what is told.
+ */
+const testOf = (early: readonly Measured[], late: readonly Measured[]): Draft['test'] => {
+  const testable = (looks: readonly Measured[]) =>
+    looks.flatMap(({ told, looked }) => (looked ? [{ told, looked }] : []))
+  let looks = testable([...early, ...late])
+  if (looks.length === 0) return null
+  const reckon = () => placeboPs(looks.map(({ looked }) => looked))
+  let { ps, placebos } = reckon()
+  if (placebos < LEAST_PLACEBOS && testable(early).length > 0) {
+    looks = testable(early)
+    ;({ ps, placebos } = reckon())
+  }
+  const test = { placebos, needed: LEAST_PLACEBOS, p: null, level: null, place: null }
+  if (placebos < LEAST_PLACEBOS) return test
+  for (const [i, { told }] of looks.entries()) told.p = round(ps[i]!)
+  return { ...test, p: round(Math.min(...ps)) }
 }
 
 /** The best answer of the measures that were expected, over both spans. */
@@ -227,10 +232,9 @@ const bestOf = ({ first, whole, test }: Draft): Pick<Draft, 'answer' | 'reason'>
 export const decided = (draft: Draft, level: number, found: boolean, place: number): Draft => {
   const { first, whole, test } = draft
   if (!test || test.p === null) return draft
-  const looks = [first, whole].flatMap(span => span?.measures ?? []).filter(({ p }) => p !== null).length
   const judged = (of: EffectMeasure): EffectMeasure => {
     if (of.answer !== 'untested' || of.p === null) return of
-    if (found && looks * of.p <= level) return { ...of, answer: 'effect', reason: null }
+    if (found && of.p <= level) return { ...of, answer: 'effect', reason: null }
     const match = of.expected === null ? null : of.expected === 'none' ? 'agrees' : 'not_seen'
     return { ...of, answer: 'no_visible_effect', reason: 'not_above_chance', match }
   }

@@ -39,16 +39,21 @@ export type Asked<T> = { value: T | null; trouble: Trouble | null; waiting: bool
  * the next answer comes the last one stays, so that nothing on the page jumps.
  */
 export function useAsked<T>(key: string, load: (signal: AbortSignal) => Promise<T>, every?: number): Asked<T> {
-  const [asked, settle] = useState<Asked<T>>({ value: null, trouble: null, waiting: true })
+  const [{ of, ...asked }, settle] = useState<Asked<T> & { of: string }>({
+    of: key,
+    value: null,
+    trouble: null,
+    waiting: true,
+  })
   useEffect(() => {
     const stop = new AbortController()
     const once = async () => {
       try {
-        settle({ value: await load(stop.signal), trouble: null, waiting: false })
+        settle({ of: key, value: await load(stop.signal), trouble: null, waiting: false })
       } catch (error) {
         if (stop.signal.aborted) return
         if (!(error instanceof Trouble)) throw error
-        settle(last => ({ value: last.value, trouble: error, waiting: false }))
+        settle(last => ({ of: key, value: last.value, trouble: error, waiting: false }))
       }
     }
     settle(last => ({ ...last, waiting: true }))
@@ -59,5 +64,6 @@ export function useAsked<T>(key: string, load: (signal: AbortSignal) => Promise<
       if (timer) clearInterval(timer)
     }
   }, [key])
-  return asked
+  // From the first moment that something else is asked for, before the effect above begins to ask.
+  return { ...asked, waiting: asked.waiting || of !== key }
 }

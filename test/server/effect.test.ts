@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { circularBlocks, quantile, randomFrom } from '../../server/analysis/bootstrap.ts'
 import type { Scale, Unit, Window } from '../../server/analysis/change.ts'
-import { estimate, newcombe, placeboP, placebos } from '../../server/analysis/difference.ts'
+import { estimate, newcombe, placeboPs, placebos } from '../../server/analysis/difference.ts'
 import { ALPHA, lordPlusPlus } from '../../server/analysis/lord.ts'
 
 /** Whether what is reckoned around an event is right: against published figures, and where the truth is known. */
@@ -68,6 +68,34 @@ test('Newcombe’s interval is that of his paper: 56 of 70 against 48 of 80', ()
   )
   expect(0.2 - below).toBeCloseTo(0.0524, 3)
   expect(0.2 + above).toBeCloseTo(0.3339, 3)
+})
+
+test('several looks are tested together: the larger of two is as rare as it is, however many were taken', () => {
+  const quiet = Array.from({ length: 199 }, (_, i) => (i - 99) / 99)
+  const one = placeboPs([{ change: 2, quiet }])
+  expect(one).toEqual({ ps: [1 / 200], placebos: 199 })
+  // The same look twice is one look, in whatever unit.
+  const twice = placeboPs([
+    { change: 0.95, quiet },
+    { change: 95, quiet: quiet.map(value => 100 * value) },
+  ])
+  const [alone] = placeboPs([{ change: 0.95, quiet }]).ps
+  expect(twice.ps[0]).toBeCloseTo(alone!, 10)
+  expect(twice.ps[1]).toBeCloseTo(alone!, 10)
+  // Another, independent one makes the largest larger.
+  const other = quiet.map((_, i) => quiet[(i * 71) % 199]!)
+  expect(
+    placeboPs([
+      { change: 0.95, quiet },
+      { change: 0, quiet: other },
+    ]).ps[0],
+  ).toBeGreaterThan(alone! * 1.5)
+  expect(
+    placeboPs([
+      { change: 0.95, quiet },
+      { change: 0, quiet: other.map(() => null) },
+    ]).placebos,
+  ).toBe(0)
 })
 
 /** Normal numbers (Box and Muller). */
@@ -159,9 +187,9 @@ test('streams of events that did nothing have a finding in at most one of twenty
         i => i >= 7 * DAY && i + 8 < world.days * DAY && (i + 8 <= at || i - 7 * DAY >= at + 8),
       )
       const found = estimate(treated, controls, window, 'share', `${stream} ${at}`)!
-      const others = placebos(treated, controls, quiet, window, 'share')
-      expect(others.length).toBeGreaterThanOrEqual(199)
-      return placeboP(found.change, others)
+      const tested = placeboPs([{ change: found.change, quiet: placebos(treated, controls, quiet, window, 'share') }])
+      expect(tested.placebos).toBeGreaterThanOrEqual(199)
+      return tested.ps[0]!
     })
     ps = [...ps, ...own]
     wrong += Number(lordPlusPlus(own).some(({ found }) => found))
