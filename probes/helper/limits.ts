@@ -1,4 +1,3 @@
-import { createHmac, randomBytes } from 'node:crypto'
 import { isIPv6 } from 'node:net'
 
 export type LimitsOptions = {
@@ -18,18 +17,20 @@ const MOST_OPEN = 8
 const GRANTED_AHEAD = 4
 /** Addresses remembered at most: a new one is refused while so many are in use. */
 const MOST_KNOWN = 100_000
+/** Seconds between two looks for whom to forget, while it is full. */
+const FORGET_SECONDS = 1
 const DAY = 86_400
 
 /**
  * Who may use how much of the helper. It refuses and never slows down: a slow helper would read as a throttled line.
- * Addresses stand in memory only, under a key that dies with the process, and are forgotten when their day is whole again.
+ * Addresses stand in memory only, and are forgotten when their day is whole again.
  */
 export class Limits {
   private readonly options: LimitsOptions
   private readonly now: () => number
-  private readonly secret = randomBytes(32)
   private readonly known = new Map<string, Bucket>()
   private whole: Bucket
+  private forgotten = Number.NEGATIVE_INFINITY
 
   constructor(options: LimitsOptions) {
     this.options = options
@@ -68,10 +69,11 @@ export class Limits {
   }
 
   private bucketOf(address: string): Bucket | null {
-    const key = createHmac('sha256', this.secret).update(networkOf(address)).digest('base64')
+    const key = networkOf(address)
     const found = this.known.get(key)
     if (found) return found
-    if (this.known.size >= MOST_KNOWN) this.forget()
+    // Not for each of a flood of forged addresses: looking through all of them is work.
+    if (this.known.size >= MOST_KNOWN && this.now() >= this.forgotten + FORGET_SECONDS) this.forget()
     if (this.known.size >= MOST_KNOWN) return null
     const fresh = { tokens: this.options.quota * BURST, at: this.now(), open: 0 }
     this.known.set(key, fresh)
@@ -81,6 +83,7 @@ export class Limits {
   /** Forgets who has used nothing that is not flowed in again. */
   forget(): void {
     const { quota } = this.options
+    this.forgotten = this.now()
     for (const [key, own] of this.known) {
       fill(own, (quota * (1 - BURST)) / DAY, quota * BURST, this.now())
       if (own.open === 0 && own.tokens >= quota * BURST) this.known.delete(key)

@@ -1,14 +1,25 @@
+import { spawn } from 'node:child_process'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
+import { join } from 'node:path'
 import { connect as connectTls } from 'node:tls'
+import fc from 'fast-check'
 import { expect, onTestFinished, test } from 'vitest'
 import { legOf } from '../../measurement/judge/leg.ts'
 import type { TargetOf } from '../../measurement/target.ts'
 import { Tokens } from '../../probes/helper/datagrams.ts'
 import { type HelperOptions, startHelper } from '../../probes/helper/helper.ts'
 import { Limits } from '../../probes/helper/limits.ts'
-import { commands, datagramHead, opening, readAsk, writeAsk, writeStreamAsk } from '../../probes/wire/helper.ts'
+import {
+  commands,
+  datagramHead,
+  opening,
+  readAsk,
+  readStreamAsk,
+  writeAsk,
+  writeStreamAsk,
+} from '../../probes/wire/helper.ts'
 import { run } from '../probe-contract.ts'
 import { certificate } from '../servers/certificates.ts'
 import { loopbackTarget } from '../servers/target.ts'
@@ -79,6 +90,7 @@ test('the two openings differ in the tag that undoing the obfuscation shows, and
   expect(new Set(tags.map(bytes => bytes.length)).size).toBe(1)
 })
 
+const root = join(import.meta.dirname, '../..')
 const wrong = certificate('anybody')
 const lies: Record<string, (socket: Socket) => void> = {
   'other bytes': socket => {
@@ -162,6 +174,67 @@ test('never more datagram bytes out than in, without a token that came by TCP to
   expect(tokens.redeem(token, '192.0.2.2')).toBe(false)
   expect(tokens.redeem(token, '192.0.2.1')).toBe(true)
   expect(tokens.redeem(token, '192.0.2.1')).toBe(false)
+})
+
+test('a forged flood fills the memory of addresses, which empties itself, and costs one look a second', () => {
+  let now = 0
+  const limits = new Limits({ rate: 1e12, quota: 1e6, now: () => now })
+  const flood = (from: number, count: number) => {
+    let echoed = 0
+    for (let n = from; n < from + count; n++) {
+      echoed += Number(limits.take(`10.${n >> 16}.${(n >> 8) & 255}.${n & 255}`, 100))
+    }
+    return echoed
+  }
+  expect(flood(0, 100_001)).toBe(100_000)
+  const began = performance.now()
+  flood(200_000, 20_000)
+  expect(performance.now() - began).toBeLessThan(5_000)
+  // 100 bytes have flowed in again within a minute: nobody is remembered for them.
+  now = 60
+  expect(limits.take('192.0.2.1', 1_000)).toBe(true)
+  expect(limits.remembered).toBe(1)
+})
+
+test('whatever a datagram asks for, a stream is bounded', () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ minLength: 0, maxLength: 400 }), bytes => {
+      const ask = readStreamAsk(Buffer.from(bytes))
+      if (!ask) return
+      expect(ask.packets * ask.size).toBeLessThanOrEqual(512 * 1024)
+      expect(ask.perSecond).toBeGreaterThan(0)
+      expect(ask.perSecond).toBeLessThanOrEqual(200)
+    }),
+  )
+  fc.assert(
+    fc.property(fc.nat(3_000), fc.nat(1_500), fc.nat(400), (packets, size, perSecond) => {
+      const ask = { packets, size, perSecond }
+      const read = readStreamAsk(writeStreamAsk(Buffer.alloc(16), 'call', ask))
+      if (read) expect(read).toEqual(ask)
+      expect(read === null || packets * size <= 512 * 1024).toBe(true)
+    }),
+  )
+})
+
+test('as a program: it says where it listens, stops when told, and names a setting that is wrong', async () => {
+  const start = (env: Record<string, string>) => {
+    const child = spawn(process.execPath, [join(root, 'peyk.ts'), 'helper'], { env: { ...process.env, ...env } })
+    let said = ''
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', text => (said += text))
+    return { child, said: () => said, ended: once(child, 'exit') as Promise<[number]> }
+  }
+  const good = start({ PEYK_HOST: '127.0.0.1', PEYK_HELPER_PORTS: '0' })
+  await expect.poll(good.said, { timeout: 10_000 }).toMatch(/^Helper on 127\.0\.0\.1, TCP and UDP \d+/)
+  const [, port] = /UDP (\d+)/.exec(good.said())!
+  expect((await run(asking(Number(port)))).failure).toBeNull()
+  good.child.kill('SIGTERM')
+  expect(await good.ended).toEqual([0, null])
+  // Of who came nothing is said.
+  expect(good.said().trim().split('\n')).toHaveLength(1)
+  const wrong = start({ PEYK_HELPER_PORTS: '443;80', PEYK_HELPER_QUOTA: '0' })
+  expect((await wrong.ended)[0]).toBe(2)
+  expect(wrong.said()).toContain('PEYK_HELPER_PORTS must be ports, separated by commas; it is "443;80".')
+  expect(wrong.said()).toContain('PEYK_HELPER_QUOTA must be a whole number of megabytes')
 })
 
 test('whatever comes in, the helper lives and says little', async () => {
