@@ -92,6 +92,8 @@ export const describe = async (
   const held = [...transfers.values()].flatMap(({ own, tests }) => (own ? throttledOf(tests, now) : []))
   const asns = [...new Set([...episodes.keys(), ...transfers.keys()])]
   const all = [...[...episodes.values()].flat(), ...held]
+  // Tests of fewer agents than can say so.
+  if (all.length === 0) return { app, feature: feature as Feature, findings: [] }
   const first = Math.min(...all.map(({ onset }) => onset))
   // What is open and not seen for a week has ended; nothing of it lies later.
   const last = Math.floor(Math.min(now, Math.max(...all.map(({ end, seen }) => end ?? seen)) + WEEK_SECONDS))

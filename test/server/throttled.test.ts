@@ -109,7 +109,14 @@ describe('from legs to a finding', () => {
     store = await openEmbedded(mkdtempSync(join(tmpdir(), 'peyk-')))
     await migrate(store)
     const facts = await Facts.open(store)
-    analyst = new Analyst({ store, facts, events: [], networkName: () => undefined, leastAgents: 3, now: () => now + 0.25 })
+    analyst = new Analyst({
+      store,
+      facts,
+      events: [],
+      networkName: () => undefined,
+      leastAgents: 3,
+      now: () => now + 0.25,
+    })
   })
   afterAll(async () => {
     await analyst.stop()
@@ -130,6 +137,15 @@ describe('from legs to a finding', () => {
     const wanted = { app: 'telegram', feature: 'media', ...PLACE, from, to, level: 300, step: '5m' } as const
     return (await seriesAnswer(store, wanted, () => undefined)).points
   }
+
+  test('slow for one agent alone: nothing is found, and what comes after is settled', async () => {
+    const alone = { country: 'KE', asn: 37_061 }
+    await arrive(
+      pairedTests(alone, START + HOUR, 32_000).filter(({ agent }) => agent === 'agent0'),
+      START + 2 * HOUR,
+    )
+    expect(await found()).toEqual([])
+  })
 
   test('as fast as their pairs: nothing is found', async () => {
     await arrive(
