@@ -74,7 +74,7 @@ SELECT series.*, days, voters FROM series LEFT JOIN (
   SELECT app, country, asn, groupArray(toUnixTimestamp(day)) AS days, groupArray(agents) AS voters FROM (
     SELECT app, country, asn, at AS day, sum(agents) AS agents FROM rollups FINAL
     WHERE level = 86400 AND feature IN if(app IN {apps:Array(String)}, {features:Array(String)}, ['text'])
-      AND rollups.at >= fromUnixTimestamp({from:UInt32}) AND rollups.at < fromUnixTimestamp({to:UInt32})
+      AND rollups.at >= fromUnixTimestamp({from:UInt32}) AND rollups.at < fromUnixTimestamp({to:UInt32}) AND ${PUBLIC}
     GROUP BY app, country, asn, rollups.at)
   GROUP BY app, country, asn
 ) AS daily USING (app, country, asn) ORDER BY size DESC, app, country, asn`

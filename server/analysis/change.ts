@@ -118,12 +118,43 @@ export const changeOf = (
 export const anything = (treated: readonly Unit[], window: Window): boolean =>
   treated.some(unit => spanOf(unit, window.at - BEFORE_DAYS * window.day, window.at + window.length).weight > 0)
 
+/** Of running sums, what lies in some spans together. */
+const within = (sums: Float64Array, spans: readonly (readonly [from: number, to: number])[]): number => {
+  const last = sums.length - 1
+  let all = 0
+  for (const [from, to] of spans) {
+    if (to > 0 && from < last) all += sums[Math.min(to, last)]! - sums[Math.max(from, 0)]!
+  }
+  return all
+}
+
+/** The change alone, for the thousands of windows of placebos: `changeOf` without its levels. */
+export const shiftOf = (units: readonly Unit[], window: Window, fit?: readonly number[]): number | null => {
+  const earlier = spansBefore(window)
+  const later = [[window.at, window.at + window.length]] as const
+  let [shift, whole] = [0, 0]
+  for (const [i, { weight, sum }] of units.entries()) {
+    const [old, new_] = [within(weight, earlier), within(weight, later)]
+    if (old < LEAST.unit || new_ <= 0) continue
+    const counted = ((old * new_) / (old + new_)) * (fit?.[i] ?? 1)
+    shift += counted * (within(sum, later) / new_ - within(sum, earlier) / old)
+    whole += counted
+  }
+  return whole > 0 ? shift / whole : null
+}
+
 /** Whether there is enough of the treated to say anything. */
 export const enough = (treated: readonly Unit[], window: Window): boolean => {
-  const old = treated.reduce((all, unit) => all + before(unit, window).weight, 0)
-  const new_ = treated.reduce((all, unit) => all + spanOf(unit, window.at, window.at + window.length).weight, 0)
-  const days = Array.from({ length: BEFORE_DAYS }, (_, i) => window.at - (i + 1) * window.day).filter(from =>
-    treated.some(unit => spanOf(unit, from, from + window.day).weight > 0),
-  )
-  return old >= LEAST.before && new_ >= LEAST.after && days.length >= LEAST.days
+  const { at, length, day } = window
+  const earlier = spansBefore(window)
+  let [old, new_] = [0, 0]
+  for (const { weight } of treated) {
+    old += within(weight, earlier)
+    new_ += within(weight, [[at, at + length]])
+  }
+  if (old < LEAST.before || new_ < LEAST.after) return false
+  let days = 0
+  for (let from = at - BEFORE_DAYS * day; from < at; from += day)
+    if (treated.some(({ weight }) => within(weight, [[from, from + day]]) > 0)) days++
+  return days >= LEAST.days
 }

@@ -8,6 +8,7 @@ import {
   type Level,
   NONE,
   type Scale,
+  shiftOf,
   spanOf,
   type Unit,
   type Window,
@@ -149,14 +150,13 @@ export const placebos = (
   controls: readonly Unit[],
   onsets: readonly number[],
   window: Window,
-  scale: Scale,
 ): (number | null)[] => {
   const fit = fitOf(treated, controls, window)
   return onsets.map(at => {
     const there = { ...window, at }
     if (!enough(treated, there)) return null
-    const [own, other] = [changeOf(treated, there, scale), changeOf(controls, there, scale, fit)]
-    return own && other ? own.change - other.change : null
+    const [own, other] = [shiftOf(treated, there), shiftOf(controls, there, fit)]
+    return own === null || other === null ? null : own - other
   })
 }
 

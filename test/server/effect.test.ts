@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { circularBlocks, quantile, randomFrom } from '../../server/analysis/bootstrap.ts'
-import type { Scale, Unit, Window } from '../../server/analysis/change.ts'
+import { changeOf, type Scale, shiftOf, type Unit, type Window } from '../../server/analysis/change.ts'
 import { estimate, newcombe, placeboPs, placebos } from '../../server/analysis/difference.ts'
 import { ALPHA, lordPlusPlus } from '../../server/analysis/lord.ts'
 
@@ -159,7 +159,7 @@ describe('a known effect is found again', () => {
     ({ scale, effect, length, world }) => {
       const random = randomFrom(`truth within ${scale} ${effect} ${length}`)
       const window: Window = { at: 30 * DAY, length, day: DAY }
-      const rounds = 250
+      const rounds = 200
       let [inside, sum] = [0, 0]
       for (let round = 0; round < rounds; round++) {
         const { treated, controls } = simulated(world, scale, effect, window.at, random)
@@ -173,9 +173,21 @@ describe('a known effect is found again', () => {
   )
 })
 
+test.each([1, 3, 4, 9, 40])('the change alone is the change with its levels, over %i cells', length => {
+  const random = randomFrom(`shift ${length}`)
+  const { treated } = simulated(typical, 'log', 0.3, 100, random)
+  const fit = treated.map(random)
+  for (const at of [-3, 5, 28, 101, 158, 400]) {
+    const window: Window = { at, length, day: DAY }
+    const [alone, whole] = [shiftOf(treated, window, fit), changeOf(treated, window, 'log', fit)]
+    if (whole === null) expect(alone).toBeNull()
+    else expect(alone).toBeCloseTo(whole.change, 10)
+  }
+})
+
 test('streams of events that did nothing have a finding in at most one of twenty', () => {
   const random = randomFrom('false discoveries')
-  const streams = 60
+  const streams = 40
   let wrong = 0
   let ps: number[] = []
   for (let stream = 0; stream < streams; stream++) {
@@ -187,7 +199,7 @@ test('streams of events that did nothing have a finding in at most one of twenty
         i => i >= 7 * DAY && i + 8 < world.days * DAY && (i + 8 <= at || i - 7 * DAY >= at + 8),
       )
       const found = estimate(treated, controls, window, 'share', `${stream} ${at}`)!
-      const tested = placeboPs([{ change: found.change, quiet: placebos(treated, controls, quiet, window, 'share') }])
+      const tested = placeboPs([{ change: found.change, quiet: placebos(treated, controls, quiet, window) }])
       expect(tested.placebos).toBeGreaterThanOrEqual(199)
       return tested.ps[0]!
     })
