@@ -56,7 +56,7 @@ const english = (of: Named): string => {
   const where = named.length === 0 ? place(of.country, 'en') : `${list(named, rest)} in ${place(of.country, 'en')}`
   const feature = of.feature === 'text' ? '' : ` (${of.feature})`
   // Of the controls the finding is about the network itself.
-  const what = of.app === CONTROL ? 'Network' : `${appName(of, 'en')}${feature}`
+  const what = of.app === CONTROL ? 'The network itself' : `${appName(of, 'en')}${feature}`
   return `${what}: ${words.en[of.verdict] ?? of.verdict} on ${where} ${dates(of, 'en')}${weekly(of.recurring)}${size(of)}${control(of)}.`
 }
 
@@ -148,7 +148,7 @@ const words: Record<'en' | 'fa', Readonly<Record<string, string>>> = {
     throttled: 'throttled',
     app_down: 'down everywhere',
     domestic_only: 'cut off from abroad',
-    network_down: 'without network',
+    network_down: 'down',
   },
   fa: {
     blocked: 'مسدود',
@@ -157,7 +157,7 @@ const words: Record<'en' | 'fa', Readonly<Record<string, string>>> = {
     throttled: 'کندشده',
     app_down: 'همه‌جا از کار افتاده',
     domestic_only: 'بریده از خارج',
-    network_down: 'بی‌شبکه',
+    network_down: 'قطع',
   },
 }
 
@@ -218,7 +218,7 @@ const persian = (of: Named): string => {
   const others = of.control === 'other networks of the country' ? `؛ شبکه‌های دیگر ${country} به آن می‌رسیدند` : ''
   const share = answered(of).replace('under', 'کمتر از')
   const feature = persianFeatures[of.feature]
-  const what = of.app === CONTROL ? 'شبکه' : `${appName(of, 'fa')}${feature ? ` (${feature})` : ''}`
+  const what = of.app === CONTROL ? 'خود شبکه' : `${appName(of, 'fa')}${feature ? ` (${feature})` : ''}`
   const said = `${what} در ${where} ${dates(of, 'fa')}${hours} ${words.fa[of.verdict] ?? of.verdict} بود`
   if (of.app === CONTROL) return `${said}.`
   if (of.verdict === 'throttled') return `${said}${throttledPersian(of)}.`

@@ -2,6 +2,7 @@ import { useMemo, useRef } from 'preact/hooks'
 import { wording } from '../../events/select.ts'
 import { DAY } from '../../events/zone.ts'
 import type { Degradation } from '../../measurement/answers.ts'
+import { CONTROL } from '../../measurement/catalogue.ts'
 import { appName } from './app-name.ts'
 import { type Chart, operationOf } from './chart-load.ts'
 import { DegradationStrip, partsOf } from './degradations.tsx'
@@ -80,7 +81,8 @@ export function Lanes({ chart, app, country, title }: Props) {
       </p>
       <EventStrip events={shown} range={range} />
       <DegradationStrip degradations={chart.degradations} range={range} />
-      {empty && <NotNow newest={newest && chart.newest} href={newest ? link(newest) : ''} />}
+      {/* Controls have no series of their own: they are beside every app's. */}
+      {empty && app !== CONTROL && <NotNow newest={newest && chart.newest} href={newest ? link(newest) : ''} />}
       <Lane
         {...common}
         name={words.wholeCountry(format.country(country))}
