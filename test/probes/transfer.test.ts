@@ -13,6 +13,9 @@ import { loopbackTarget } from '../servers/target.ts'
 const root = certificate('Test root', { ca: true })
 trust(root)
 
+/** Paces are only held while the machine has time for them. */
+const REAL_TIME = { timeout: 20_000, retry: 2 }
+
 type Of = Partial<TargetOf<'transfer'>['ask']['of']>
 
 const asking = (port: number, bytes: number, of: Of = {}, more: { trains?: number; timeout?: number } = {}) => {
@@ -21,7 +24,7 @@ const asking = (port: number, bytes: number, of: Of = {}, more: { trains?: numbe
   return loopbackTarget('transfer', port, { bytes, trains, of: object }, { timeout, decides: 'no' })
 }
 
-test('a range of an object: head and body are steps, and the timeline tells the pace', async () => {
+test('a range of an object: head and body are steps, and the timeline tells the pace', REAL_TIME, async () => {
   await using peer = await objectPeer({ rate: 131_072 })
   const { steps, failure } = await run(asking(peer.port, 131_072))
   expect(failure).toBeNull()
@@ -40,7 +43,7 @@ test('a range of an object: head and body are steps, and the timeline tells the 
   expect(series).toEqual([...series].sort((a, b) => a - b))
 })
 
-test('over TLS the socket is timed, not the records, which come late on a slow line', async () => {
+test('over TLS the socket is timed, not the records, which come late on a slow line', REAL_TIME, async () => {
   const leaf = certificate('leaf', { issuer: root, hosts: ['localhost'] })
   await using peer = await objectPeer({ rate: 65_536, tls: { key: leaf.keyPem, cert: leaf.pem } })
   const target = { ...asking(peer.port, 65_536, { scheme: 'https' }), host: 'localhost' }
@@ -115,7 +118,7 @@ test('what a CDN says of its own caches is no proxy', async () => {
   expect((await run(asking(peer.port, 65_536, { edge: true }))).failure).toBeNull()
 })
 
-test('trains of small requests, each on a connection of its own: stalls show', async () => {
+test('trains of small requests, each on a connection of its own: stalls show', REAL_TIME, async () => {
   let asked = 0
   await using peer = await objectPeer({ delay: () => (asked++ % 5 === 4 ? 250 : 0) })
   const { steps, failure } = await run(asking(peer.port, 16_384, {}, { trains: 2 }))
