@@ -131,6 +131,16 @@ const servedFrom = (description: string) =>
 export const Degradation = Type.Object({
   id: Type.String({ description: 'Name people can cite; it never changes.' }),
   app: AppSlug,
+  about: Type.Optional(
+    Type.Enum(['network'], {
+      description: 'Where the finding is about the network itself, cut off or silent, and not about an app.',
+    }),
+  ),
+  together: Type.Optional(
+    Type.Array(AppSlug, {
+      description: 'Other apps whose trouble began on the same network within two hours: likely one cause.',
+    }),
+  ),
   feature: Feature,
   country: Country,
   networks: Type.Array(Type.Integer(), { description: 'Public networks it is seen on.' }),

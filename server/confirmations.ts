@@ -218,7 +218,7 @@ const knownAgents = async (store: Store, series: readonly Series[], at: number):
   if (series.length === 0) return new Map()
   const rows = await store.query<{ country: string; asn: number; agent: string }>(
     `SELECT country, asn, agent FROM agent_windows
-     WHERE at >= fromUnixTimestamp({from:UInt32}) AND origin = 'agent' AND role != 'control'
+     WHERE at >= fromUnixTimestamp({from:UInt32}) AND origin != 'ooni' AND role != 'control'
        AND (country, asn) IN (SELECT t.1, t.2 FROM (SELECT arrayJoin(arrayZip({countries:Array(String)}, {asns:Array(UInt32)})) AS t))
      GROUP BY country, asn, agent
      HAVING max(at) >= fromUnixTimestamp({heard:UInt32}) AND min(at) <= fromUnixTimestamp({known:UInt32})

@@ -188,6 +188,7 @@ const findingOf = (group: readonly { asn: number; cut: Cut }[]): Finding => {
     moved: null,
     agents,
     tests: { answered: 0, agreed: 0 },
+    together: [],
     control: verdict === 'domestic_only' ? 'domestic controls of the same agents' : 'agents of other networks',
   }
 }

@@ -2,11 +2,13 @@ import { createHash } from 'node:crypto'
 import type { PolicyEvent } from '../events/event.ts'
 import { near } from '../events/select.ts'
 import type { Degradation } from '../measurement/answers.ts'
+import { CONTROL } from '../measurement/catalogue.ts'
 import type { Relocation } from '../measurement/judge/relocation.ts'
 import type { Feature } from '../measurement/target.ts'
 import type { Finding, TransfersSaid } from './analysis/degradations.ts'
 import { sentenceOf } from './analysis/sentence.ts'
 import { heldOf, PAST_SECONDS } from './analysis/throttling.ts'
+import { besideEachOther } from './analysis/together.ts'
 import { describe, describeCuts, troubled } from './describe.ts'
 import { pairTestsOf } from './pairs.ts'
 import type { Touched } from './rollup.ts'
@@ -65,11 +67,12 @@ export const detect = async (
     for (const [key, trouble] of troubled(seen, tests, horizon)) {
       described.push(await describe(store, country, key, trouble, options.now))
     }
+    const all = besideEachOther(described)
     const keys = new Set([...described, ...known].map(({ app, feature }) => `${app} ${feature}`))
     for (const key of keys) {
       const [app = '', feature = ''] = key.split(' ')
       const is = (of: { app: string; feature: string }) => of.app === app && of.feature === feature
-      const found = described.filter(is).flatMap(of => of.findings)
+      const found = all.filter(is).flatMap(of => of.findings)
       const named = { app, feature: feature as Feature, country }
       changes.push(...reconcile(known.filter(is), found, named, options))
     }
@@ -174,7 +177,7 @@ const matching = (known: readonly Degradation[], { networks, onset, end }: Findi
 }
 
 const named = (finding: Finding, key: Key, before: Degradation | undefined, options: DetectOptions): Degradation => {
-  const { onset, end, slower, tests, transfers, moved, ...plain } = finding
+  const { onset, end, slower, tests, transfers, moved, together, ...plain } = finding
   const change = { ...key, onset, asn: finding.networks.length === 1 ? finding.networks[0] : undefined }
   return {
     id: before?.id ?? idOf(finding, key),
@@ -184,6 +187,8 @@ const named = (finding: Finding, key: Key, before: Degradation | undefined, opti
     end: end === null ? null : iso(end),
     share: Math.round(finding.share * 1e4) / 1e4,
     ...(slower === null ? {} : { slower: Math.round(slower * 100) / 100 }),
+    ...(key.app === CONTROL ? { about: 'network' as const } : {}),
+    ...(together.length === 0 ? {} : { together }),
     ...(tests.answered === 0 ? {} : { tests }),
     ...(moved === null ? {} : { moved: movedTo(moved) }),
     ...(transfers === null ? {} : { transfers: rounded(transfers) }),

@@ -42,6 +42,8 @@ export type Finding = {
   control: string
   /** Confirmation tests that say something, and those that agree. */
   tests: Tested
+  /** Other apps whose trouble began on networks of this at the same time. */
+  together: string[]
 }
 
 /** Recurring ones belong together when their windows overlap at least by this share of the hours of either. */
@@ -164,6 +166,7 @@ const finding = (
     agents: Math.max(tallies.filter(({ hit }) => hit).length, kind === 'throttled' ? (transfers?.throttled ?? 0) : 0),
     control: controlOf(kind, asns, networks, onset, seen),
     tests: borne,
+    together: [],
   }
 }
 

@@ -2,6 +2,7 @@ import { CONTROL, findApp } from '../../measurement/catalogue.ts'
 import type { Recurrence } from '../../measurement/verdict.ts'
 import type { Finding } from './degradations.ts'
 import { zoneOf } from './recurrence.ts'
+import { failureWords, mechanismWords, persianDays, persianFeatures, throttledWords, words } from './sentence-words.ts'
 
 /** One sentence on a degradation, in English and Persian: what, where, when, how much, against what. No cause is claimed. */
 
@@ -19,7 +20,7 @@ type Told = Pick<
   | 'slower'
   | 'control'
   | 'transfers'
-> & { moved: { to: { asn: number | null; country: string | null } } | null }
+> & { moved: { to: { asn: number | null; country: string | null } } | null; together?: readonly string[] }
 
 export type Named = Told & {
   app: string
@@ -57,7 +58,7 @@ const english = (of: Named): string => {
   const feature = of.feature === 'text' ? '' : ` (${of.feature})`
   // Of the controls the finding is about the network itself.
   const what = of.app === CONTROL ? 'The network itself' : `${appName(of, 'en')}${feature}`
-  return `${what}: ${words.en[of.verdict] ?? of.verdict} on ${where} ${dates(of, 'en')}${weekly(of.recurring)}${size(of)}${control(of)}.`
+  return `${what}: ${words.en[of.verdict] ?? of.verdict} on ${where} ${dates(of, 'en')}${weekly(of.recurring)}${size(of)}${control(of)}${alike(of)}.`
 }
 
 const size = (of: Named): string => {
@@ -68,6 +69,15 @@ const size = (of: Named): string => {
   }
   return `; ${answered(of)}% of its endpoints answered${layer(of)}`
 }
+
+/** Other apps by name, in the catalogue's words. */
+const others = (of: Named, language: 'en' | 'fa'): string =>
+  new Intl.ListFormat(language, { type: 'conjunction' }).format(
+    (of.together ?? []).map(app => appName({ ...of, app }, language)),
+  )
+
+const alike = (of: Named): string =>
+  !of.together?.length ? '' : `; trouble with ${others(of, 'en')} began there at the same time`
 
 const throttled = ({ slower, transfers, mechanism, layer }: Named): string => {
   const rate = transfers?.rate ? `, held at about ${kilobytes(transfers.rate)} kB/s` : ''
@@ -82,21 +92,6 @@ const between = (transfers: Named['transfers'], language: 'en' | 'fa'): string =
 }
 
 const kilobytes = (rate: number): string => (rate < 10_000 ? (rate / 1000).toFixed(1) : String(Math.round(rate / 1000)))
-
-const throttledWords: Record<'en' | 'fa', Readonly<Record<string, string>>> = {
-  en: {
-    freeze: ', and freeze after the first kilobytes',
-    police: ', by a policer',
-    shape: ', by a shaper',
-    drop_up: ', and what is sent to it is dropped on the way',
-  },
-  fa: {
-    freeze: '، و پس از نخستین کیلوبایت‌ها می‌ایستند',
-    police: '، با محدودکنندهٔ نرخ (policer)',
-    shape: '، با شکل‌دهندهٔ ترافیک (shaper)',
-    drop_up: '، و آنچه به آن فرستاده می‌شود در راه دور ریخته می‌شود',
-  },
-}
 
 const moved = ({ moved, country }: Named): string => {
   if (!moved?.to.country) return ''
@@ -114,23 +109,6 @@ const answered = (of: Named): string => {
   return share > 0 && share < 1 ? 'under 1' : String(Math.round(share))
 }
 
-const failureWords: Readonly<Record<string, string>> = {
-  dns: 'DNS',
-  tcp: 'TCP',
-  tls: 'TLS',
-  http: 'HTTP',
-  udp: 'UDP',
-  protocol: 'its own protocol',
-}
-const mechanismWords: Readonly<Record<string, string>> = {
-  drop: 'gets no answer',
-  rst: 'is reset',
-  refuse: 'is refused',
-  nxdomain: 'says the name does not exist',
-  injection: 'gives forged answers',
-  blockpage: 'gives a block page',
-}
-
 const layer = (of: Named): string => {
   if (!of.layer) return ''
   const how = of.mechanism ? mechanismWords[of.mechanism] : undefined
@@ -139,27 +117,6 @@ const layer = (of: Named): string => {
 
 const control = (of: Named): string =>
   of.control === 'other networks of the country' ? `; other networks in ${place(of.country, 'en')} reached it` : ''
-
-const words: Record<'en' | 'fa', Readonly<Record<string, string>>> = {
-  en: {
-    blocked: 'blocked',
-    partial: 'partly blocked',
-    slow: 'slow',
-    throttled: 'throttled',
-    app_down: 'down everywhere',
-    domestic_only: 'cut off from abroad',
-    network_down: 'down',
-  },
-  fa: {
-    blocked: 'مسدود',
-    partial: 'تا حدی مسدود',
-    slow: 'کند',
-    throttled: 'کندشده',
-    app_down: 'همه‌جا از کار افتاده',
-    domestic_only: 'بریده از خارج',
-    network_down: 'قطع',
-  },
-}
 
 const dayOf = (at: number, country: string, locale: string, year: boolean): string =>
   new Intl.DateTimeFormat(locale, {
@@ -184,25 +141,7 @@ const weekly = (recurring: readonly Recurrence[] | null): string => {
   return `, ${named} ${recurring.map(({ from, to }) => `${from}–${to}`).join(' and ')} local time`
 }
 
-const persianDays: Readonly<Record<string, string>> = {
-  mon: 'دوشنبه',
-  tue: 'سه‌شنبه',
-  wed: 'چهارشنبه',
-  thu: 'پنجشنبه',
-  fri: 'جمعه',
-  sat: 'شنبه',
-  sun: 'یکشنبه',
-}
 const digits = (text: string): string => text.replace(/\d/g, digit => '۰۱۲۳۴۵۶۷۸۹'[Number(digit)]!)
-
-const persianFeatures: Readonly<Record<string, string>> = {
-  media: 'رسانه',
-  'voice-call': 'تماس',
-  web: 'نسخهٔ وب',
-  registration: 'ثبت‌نام',
-  download: 'دریافت',
-  cdn: 'شبکهٔ توزیع محتوا',
-}
 
 const persian = (of: Named): string => {
   const named = networks(of, true)
@@ -215,18 +154,18 @@ const persian = (of: Named): string => {
   const hours = of.recurring?.length
     ? `، ${of.recurring[0]!.days.length === 7 ? 'هر روز' : of.recurring[0]!.days.map(day => persianDays[day]).join('، ')} ساعت ${of.recurring.map(({ from, to }) => digits(`${from} تا ${to}`)).join(' و ')} به وقت محلی`
     : ''
-  const others = of.control === 'other networks of the country' ? `؛ شبکه‌های دیگر ${country} به آن می‌رسیدند` : ''
+  const compared = of.control === 'other networks of the country' ? `؛ شبکه‌های دیگر ${country} به آن می‌رسیدند` : ''
   const share = answered(of).replace('under', 'کمتر از')
   const feature = persianFeatures[of.feature]
   const what = of.app === CONTROL ? 'خود شبکه' : `${appName(of, 'fa')}${feature ? ` (${feature})` : ''}`
   const said = `${what} در ${where} ${dates(of, 'fa')}${hours} ${words.fa[of.verdict] ?? of.verdict} بود`
   if (of.app === CONTROL) return `${said}.`
-  if (of.verdict === 'throttled') return `${said}${throttledPersian(of)}.`
+  if (of.verdict === 'throttled') return `${said}${throttledPersian(of)}${alikePersian(of)}.`
   if (of.slower !== null) {
     const times = digits(of.slower.toFixed(1))
-    return `${said}؛ پاسخ‌هایش در برابر کنترل‌های بی‌طرف همان عامل‌ها ${times} برابر همیشه طول کشید${movedPersian(of)}.`
+    return `${said}؛ پاسخ‌هایش در برابر کنترل‌های بی‌طرف همان عامل‌ها ${times} برابر همیشه طول کشید${movedPersian(of)}${alikePersian(of)}.`
   }
-  return `${said}؛ ${digits(share)}٪ از سرورهایش پاسخ دادند${others}.`
+  return `${said}؛ ${digits(share)}٪ از سرورهایش پاسخ دادند${compared}${alikePersian(of)}.`
 }
 
 const throttledPersian = ({ slower, transfers, mechanism, layer }: Named): string => {
@@ -241,3 +180,6 @@ const movedPersian = ({ moved, country }: Named): string => {
   const asn = moved.to.asn ? ` (${ISOLATE.open}AS${moved.to.asn}${ISOLATE.close})` : ''
   return `؛ اکنون از ${place(moved.to.country, 'fa')}${asn} پاسخ می‌دهد و دیگر نه از ${place(country, 'fa')}`
 }
+
+const alikePersian = (of: Named): string =>
+  !of.together?.length ? '' : `؛ هم‌زمان در همان شبکه ${others(of, 'fa')} هم دچار اختلال شد`

@@ -5,6 +5,7 @@ import { episodesOf } from '../../server/analysis/detector.ts'
 import { noIsolation, stepIsolation } from '../../server/analysis/isolation.ts'
 import type { Series } from '../../server/analysis/parts.ts'
 import { recurrenceOf } from '../../server/analysis/recurrence.ts'
+import { besideEachOther } from '../../server/analysis/together.ts'
 import type { Trial } from '../../server/analysis/trial.ts'
 import { outliersOf, stateOf, type Tally } from '../../server/analysis/trust.ts'
 import { pathsOf } from '../bench/detection/paths.ts'
@@ -127,6 +128,22 @@ describe('weekly recurrence', () => {
 describe('one finding per cause', () => {
   const later = START + 40 * DAY
   const onset = START + 7 * DAY
+
+  test('apps whose trouble begins on one network at one time name each other; the network itself is no app', () => {
+    const of = (app: string, delay: number, asn = 1) => {
+      const bad = between(onset + delay, onset + 3 * DAY, 1)
+      return { app, findings: findingsOf(new Map([[asn, trials({ ...quiet, every: 900, bad }, 1)]]), 'UTC', later) }
+    }
+    const apps = [of('telegram', 0), of('signal', HOUR), of('whatsapp', DAY), of('viber', 0, 2), of('control', 0)]
+    const named = besideEachOther(apps).map(({ app, findings }) => [app, findings[0]?.together])
+    expect(named).toEqual([
+      ['telegram', ['signal']],
+      ['signal', ['telegram']],
+      ['whatsapp', []],
+      ['viber', []],
+      ['control', []],
+    ])
+  })
 
   test('networks that change together are one finding; one that changes a day later is another', () => {
     const world = (delay: number): World => ({

@@ -81,12 +81,20 @@ test('throttling is told with its size, interval, rate and how, in both language
   const finding: Omit<Parameters<typeof sentenceOf>[0], 'networks'> = {
     ...{ app: 'telegram', feature: 'media', country: 'IR', verdict: 'throttled' },
     ...{ layer: 'tls', mechanism: 'police', state: 'confirmed', onset: ONSET, end: null, recurring: null, share: 0 },
-    ...{ slower: 7.26, agents: 4, control: '', tests: { answered: 0, agreed: 0 }, moved: null },
+    ...{
+      slower: 7.26,
+      agents: 4,
+      control: '',
+      tests: { answered: 0, agreed: 0 },
+      moved: null,
+      together: ['signal', 'whatsapp'],
+    },
     transfers: { agents: 5, throttled: 4, slower: { low: 5.1, high: 9.04, coverage: 0.9 }, rate: 16_000 },
     networkName: () => undefined,
   }
   const { en, fa } = sentenceOf({ ...finding, networks: [44_244] })
   expect(en).toContain('its transfers were 7.3 times slower (5.1 to 9.0) than paired transfers of the same agents')
-  expect(en).toContain('held at about 16 kB/s, by a policer.')
+  expect(en).toContain('held at about 16 kB/s, by a policer')
+  expect(en).toContain('; trouble with Signal and WhatsApp began there at the same time.')
   expect(fa).toContain('۷.۳ برابر (۵.۱ تا ۹.۰) کندتر')
 })
