@@ -196,6 +196,7 @@ test('a country, a consent or a catalogue that does not allow it ends a test', a
 
 test('over real sockets: an app held at 200 kB/s beside a free control is called throttled', {
   timeout: 30_000,
+  retry: 2,
 }, async () => {
   await using held = await objectPeer({ rate: 200_000 })
   await using free = await objectPeer()
