@@ -1,7 +1,7 @@
-import { mkdtempSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { openEmbedded } from '../../server/store/chdb.ts'
 import { openClickHouse } from '../../server/store/clickhouse.ts'
 import { Held, lock } from '../../server/store/lock.ts'
@@ -31,7 +31,9 @@ describe('over HTTP', () => {
 })
 
 test('rows of before transfers were timed are read as those of today, without a pair', async () => {
-  const store = await openEmbedded(folder())
+  const data = folder()
+  onTestFinished(() => rmSync(data, { recursive: true, force: true }))
+  const store = await openEmbedded(data)
   await store.command(
     'CREATE TABLE migrations (version UInt32, at DateTime DEFAULT now()) ENGINE = MergeTree ORDER BY version',
   )
