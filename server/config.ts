@@ -42,6 +42,9 @@ const list =
   (value: string): T[] =>
     value === '' ? [] : value.split(',').map(item => parse(item.trim()))
 
+const name = (value: string): string =>
+  /^\w{1,64}$/.test(value) ? value : fail('must be a name of letters, digits and underscores')
+
 const host = (value: string): string =>
   /^[0-9A-Za-z:.-]{1,253}$/.test(value) ? value : fail('must be a host name or an IP address')
 
@@ -131,6 +134,11 @@ export const settings = {
     default: '',
     text: 'ClickHouse server to keep the record in, instead of the embedded engine.',
     parse: optional(url),
+  },
+  PEYK_CLICKHOUSE_CLUSTER: {
+    default: '',
+    text: 'Cluster that server belongs to (remote_servers), for replicated tables on every shard. Unverified.',
+    parse: optional(name),
   },
   PEYK_ROLES: {
     default: 'collector,analyst,web',

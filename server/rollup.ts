@@ -83,6 +83,7 @@ WITH runs AS (
       arrayZip(\`steps.operation\`, \`steps.duration\`, \`steps.failure\`)))) AS timed
   FROM measurements
   WHERE (at BETWEEN fromUnixTimestamp({from:Int64} - ${NEAR_SECONDS}) AND fromUnixTimestamp({to:Int64} + ${NEAR_SECONDS}) OR abs(offset) > ${NEAR_SECONDS})
+    AND country IN {countries:Array(String)} AND asn IN {asns:Array(UInt32)}
     AND trust != 'quarantined' AND NOT has(marks, 'time_uncertain')
     AND (country, asn, toUInt32(start)) IN ${TOUCHED}
 ), controls AS (

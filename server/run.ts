@@ -47,7 +47,7 @@ export const openStore = async (
   const held = lock(config.PEYK_DATA)
   try {
     const store = await (config.PEYK_CLICKHOUSE_URL
-      ? openClickHouse(config.PEYK_CLICKHOUSE_URL.href)
+      ? openClickHouse(config.PEYK_CLICKHOUSE_URL.href, config.PEYK_CLICKHOUSE_CLUSTER)
       : openEmbedded(config.PEYK_DATA))
     await migrate(store)
     const origin = await claimOrigin(store, wanted).catch(async error => {

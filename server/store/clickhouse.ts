@@ -1,6 +1,7 @@
 import { createReadStream } from 'node:fs'
 import { type ClickHouseClient, ClickHouseError, ClickHouseLogLevel, createClient } from '@clickhouse/client'
 import { ConfigError } from '../config.ts'
+import { clustered, clusterSettings } from './cluster.ts'
 import { type Params, type Store, StoreAway } from './store.ts'
 
 /** Longest statement: a rollup of a day that came late. */
@@ -20,26 +21,26 @@ const SETTINGS = {
   async_insert: 0,
 } as const
 
-const clientOf = (url: string, connections: number): ClickHouseClient =>
+const clientOf = (url: string, connections: number, cluster: string | null): ClickHouseClient =>
   createClient({
     url,
     application: 'peyk',
     request_timeout: STATEMENT_MS,
     max_open_connections: connections,
-    clickhouse_settings: SETTINGS,
+    clickhouse_settings: cluster === null ? SETTINGS : { ...SETTINGS, ...clusterSettings },
     // It would write to standard error what we tell in our own log, without addresses.
     log: { level: ClickHouseLogLevel.OFF },
   })
 
-/** A ClickHouse server, by `PEYK_CLICKHOUSE_URL` (https://user:password@host:8443/database). */
-export const openClickHouse = async (url: string): Promise<Store> => {
-  const client = clientOf(url, MOST_CONNECTIONS)
+/** A ClickHouse server, by `PEYK_CLICKHOUSE_URL` (https://user:password@host:8443/database), or a cluster it is part of. */
+export const openClickHouse = async (url: string, cluster: string | null = null): Promise<Store> => {
+  const client = clientOf(url, MOST_CONNECTIONS, cluster)
   const answer = await client.ping()
   if (!answer.success) {
     await client.close()
     throw new ConfigError(`PEYK_CLICKHOUSE_URL: no ClickHouse answers there (${answer.error.message}).`)
   }
-  return new Remote(client, clientOf(url, MOST_STREAMS))
+  return new Remote(client, clientOf(url, MOST_STREAMS, cluster), cluster)
 }
 
 /** What the server said of a statement is passed on; everything else happened on the way. */
@@ -52,7 +53,10 @@ class Remote implements Store {
   readonly #client: ClickHouseClient
   readonly #streams: ClickHouseClient
 
-  constructor(client: ClickHouseClient, streams: ClickHouseClient) {
+  readonly #cluster: string | null
+
+  constructor(client: ClickHouseClient, streams: ClickHouseClient, cluster: string | null) {
+    this.#cluster = cluster
     this.#client = client
     this.#streams = streams
   }
@@ -74,7 +78,8 @@ class Remote implements Store {
   }
 
   async command(sql: string, params: Params = {}): Promise<void> {
-    await this.#client.command({ query: sql, query_params: params }).catch(away)
+    const statements = this.#cluster === null ? [sql] : clustered(sql, this.#cluster)
+    for (const query of statements) await this.#client.command({ query, query_params: params }).catch(away)
   }
 
   async insert(table: string, rows: readonly object[]): Promise<void> {

@@ -8,8 +8,8 @@ export const retain = async (store: Store, seconds: number | null): Promise<void
   const rule =
     seconds === null ? null : `toDateTime(arrived) + toIntervalSecond(${Math.round(seconds)}) WHERE origin != 'ooni'`
   const [table] = await store.query<{ sql: string }>(
-    `SELECT create_table_query AS sql FROM system.tables
-     WHERE database = currentDatabase() AND name = 'measurements_raw'`,
+    `SELECT arrayStringConcat(groupArray(create_table_query)) AS sql FROM system.tables
+     WHERE database = currentDatabase() AND name IN ('measurements_raw', 'measurements_raw_local')`,
   )
   const current = /\bTTL (toDateTime\(arrived\) \+ toIntervalSecond\(\d+\) WHERE origin != 'ooni')/.exec(
     table?.sql ?? '',

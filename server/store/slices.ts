@@ -9,8 +9,9 @@ type Table = { name: string; final: boolean }
 
 export const tablesOf = async (store: Store): Promise<Table[]> =>
   await store.query<Table>(
-    `SELECT name, toBool(engine LIKE '%ReplacingMergeTree') AS final FROM system.tables
-     WHERE database = currentDatabase() AND engine LIKE '%MergeTree' AND name != 'migrations' ORDER BY name`,
+    // On a cluster the tables are NAME_local, and NAME stands before them (store/cluster.ts).
+    `SELECT replaceRegexpOne(name, '_local$', '') AS name, toBool(engine LIKE '%ReplacingMergeTree') AS final FROM system.tables
+     WHERE database = currentDatabase() AND engine LIKE '%MergeTree' AND name NOT IN ('migrations', 'migrations_local') ORDER BY name`,
   )
 
 export const from = ({ name, final }: Table): string => `${name}${final ? ' FINAL' : ''}`

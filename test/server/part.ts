@@ -9,6 +9,8 @@ import { runServer } from '../../server/run.ts'
 export type Part = {
   url: string
   metricsUrl: string
+  /** Seconds of processor time it has used. */
+  processor: () => number
   admin: (method: string, path: string, body: unknown) => Promise<Record<string, unknown>>
   stop: () => Promise<void>
 }
@@ -26,6 +28,11 @@ export const startPart = async (env: Record<string, string>): Promise<Part> => {
   return {
     url,
     metricsUrl,
+    processor: () => {
+      // utime and stime in ticks of 10 ms: proc(5).
+      const fields = readFileSync(`/proc/${child.pid}/stat`, 'utf8').split(') ')[1]!.split(' ')
+      return (Number(fields[11]) + Number(fields[12])) / 100
+    },
     admin: async (method, path, body) => {
       const headers = { 'content-type': 'application/json', authorization: `Bearer ${token}` }
       const response = await fetch(`${url}${path}`, { method, headers, body: JSON.stringify(body) })
