@@ -15,7 +15,7 @@ RUN node -e "import('./server/page/build.ts').then(({ buildPageIfStale }) => bui
 
 FROM node:24-slim AS base
 WORKDIR /peyk
-ENV NODE_ENV=production
+ENV NODE_ENV=production MALLOC_ARENA_MAX=1
 # Owned before a volume is mounted: a new volume takes these owners over.
 RUN install -d -o node -g node /data /etc/peyk
 USER node

@@ -23,7 +23,7 @@ peyk COMMAND --help                       settings and exit codes of a command
 `
 
 // Look-ups of names wait on threads, four by default: were they all hung, every further name would read as slow. Read at first use.
-process.env['UV_THREADPOOL_SIZE'] ??= '24'
+process.env['UV_THREADPOOL_SIZE'] ??= '16'
 
 const say = (text: string): void => void process.stdout.write(text)
 

@@ -43,6 +43,8 @@ const SECTION = 'NODE_SEA_BLOB'
 const FUSE = 'NODE_SEA_FUSE_fce680ab2cc467b6e072b8b5df1996b2'
 
 export type BuildOptions = {
+  /** What the program is; peyk.ts unless told (test/bench/agent.ts measures an agent whose clock runs fast). */
+  input?: string
   /** Where executables and their sums go. */
   folder: string
   platforms: readonly Platform[]
@@ -69,9 +71,9 @@ const WIDE = /[\u0080-\uffff]/g
 const escaped = (character: string): string => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
 
 /** All code of ours and of packages, in parts that are loaded when they are needed (`main.cjs`); gives their names. */
-const bundle = async (folder: string): Promise<string[]> => {
+const bundle = async (input: string, folder: string): Promise<string[]> => {
   const bundled = await rolldown({
-    input: join(root, 'peyk.ts'),
+    input,
     platform: 'node',
     // Not in it: the embedded engine, and what builds the page, which is in it ready made.
     external: ['chdb', 'vite'],
@@ -79,7 +81,7 @@ const bundle = async (folder: string): Promise<string[]> => {
       if (level === 'warn' && log.code !== 'EVAL') throw new Error(`${log.code}: ${log.message}`)
     },
   })
-  const names = { entryFileNames: '[name].cjs', chunkFileNames: '[name].cjs' }
+  const names = { entryFileNames: 'program.cjs', chunkFileNames: '[name].cjs' }
   const { output } = await bundled.write({ dir: folder, format: 'cjs', minify: true, comments: false, ...names })
   for (const { fileName } of output) {
     const text = readFileSync(join(folder, fileName), 'utf8')
@@ -112,8 +114,11 @@ const networksOf = async (database: string | undefined, work: string): Promise<B
 }
 
 /** What is put into Node, the same for every platform: no snapshot and no code cache, which would be bound to one. */
-const prepare = async ({ releaseKey = '', networks }: BuildOptions, work: string): Promise<Buffer> => {
-  const parts = await bundle(work)
+const prepare = async (
+  { input = join(root, 'peyk.ts'), releaseKey = '', networks }: BuildOptions,
+  work: string,
+): Promise<Buffer> => {
+  const parts = await bundle(input, work)
   const contents: Record<string, string | Buffer> = {
     'main.cjs': readFileSync(join(import.meta.dirname, 'main.cjs')),
     'countries.mmdb': readFileSync(require.resolve(COUNTRIES)),
@@ -126,7 +131,7 @@ const prepare = async ({ releaseKey = '', networks }: BuildOptions, work: string
   const config = {
     ...{ main: 'main.cjs', output: 'peyk.blob', disableExperimentalSEAWarning: true },
     assets: Object.fromEntries(names.map(name => [name, name])),
-    execArgv: ['--max-semi-space-size=1'],
+    execArgv: ['--max-semi-space-size=1', '--max-old-space-size=48'],
   }
   writeFileSync(join(work, 'sea.json'), JSON.stringify(config))
   // In its folder: the paths stand in the result.

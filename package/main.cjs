@@ -17,4 +17,4 @@ const load = name => {
   return part.exports
 }
 
-load('peyk.cjs')
+load('program.cjs')

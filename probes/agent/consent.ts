@@ -12,11 +12,13 @@ export const consentText = {
 What it does   Every few minutes it opens connections to servers of messaging apps (Telegram, WhatsApp, Signal, Messenger)
                and to a few neutral sites, as a phone with the app would, and times them. No account, no message, no contact.
                A few times a day it loads up to 256 kB of public files, to see whether they are slowed down. At most 12 MB a day.
+               It asks public STUN servers under which address this line is seen, looks up country and operator here, and forgets it.
 What it sends  Which target was asked, when, how long each step took, what failed; your country and network operator, as
                numbers. Never an address, a name, or what you do on this line.
 Who could see  Your network operator sees connections to these servers and to Peyk's server, as with anybody who uses the
                apps. Where using them is dangerous, running this is too: think first, and ask somebody who knows.
-What is public Results per network once at least three agents measured in it, else per country. Nothing of a single agent.
+What is public Results per network once at least three volunteers measured in it, else for the whole country. If you are alone in
+               your country, its results are yours: when somebody there measured, and what came out. Never an agent's name.
 How to stop    Ctrl-C, or stop the service. \`peyk agent panic\` deletes its key, its measurements and its settings.
 `,
   fa: `پیک اندازه می‌گیرد که پیام‌رسان‌ها از جایی که شما هستید کار می‌کنند یا نه.
@@ -24,11 +26,13 @@ How to stop    Ctrl-C, or stop the service. \`peyk agent panic\` deletes its key
 چه می‌کند       هر چند دقیقه، مانند گوشی‌ای که برنامه روی آن است، به سرورهای پیام‌رسان‌ها (تلگرام، واتساپ، سیگنال، مسنجر)
                 و چند سایت بی‌طرف وصل می‌شود و زمان آن را می‌سنجد. نه حسابی، نه پیامی، نه مخاطبی.
                 روزی چند بار تا ۲۵۶ کیلوبایت از پرونده‌های همگانی می‌گیرد تا ببیند کند شده‌اند یا نه. روزی بیشینه ۱۲ مگابایت.
+                از سرورهای همگانی STUN می‌پرسد این خط با چه نشانی‌ای دیده می‌شود، کشور و اپراتور را همین‌جا می‌یابد و نشانی را فراموش می‌کند.
 چه می‌فرستد     کدام هدف پرسیده شد، چه وقت، هر گام چقدر طول کشید، چه چیزی شکست خورد؛ و کشور و اپراتور شما به صورت عدد.
                 هرگز نشانی، نام، یا آنچه روی این خط می‌کنید فرستاده نمی‌شود.
 چه کسی می‌بیند  اپراتور شبکهٔ شما وصل شدن به این سرورها و به سرور پیک را می‌بیند، مانند هر کس که این برنامه‌ها را به کار می‌برد.
                 جایی که به کار بردن آن‌ها خطرناک است، اجرای این هم خطرناک است: نخست بیندیشید و از کسی که می‌داند بپرسید.
-چه منتشر می‌شود  نتیجه برای هر شبکه وقتی دست‌کم سه عامل در آن سنجیده باشند، وگرنه برای کشور. هیچ چیز از یک عامل تنها.
+چه منتشر می‌شود  نتیجه برای هر شبکه وقتی دست‌کم سه داوطلب در آن سنجیده باشند، وگرنه برای همهٔ کشور. اگر در کشورتان تنها باشید،
+                نتیجهٔ کشور از آن شماست: چه وقت کسی آنجا سنجیده و چه درآمده است. نام عامل هرگز.
 چگونه بایستد    Ctrl-C یا توقف سرویس. دستور \`peyk agent panic\` کلید، سنجش‌ها و تنظیمات آن را پاک می‌کند.
 `,
 }

@@ -1,4 +1,6 @@
+import { execFile } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
+import { cpus } from 'node:os'
 import { join } from 'node:path'
 
 /** Hours in which nothing is measured, as minutes of the day on this machine's clock; may pass midnight. */
@@ -24,5 +26,39 @@ export const onBattery = (folder: string = SUPPLIES): boolean => {
     return mains.length > 0 && mains.every(supply => read(supply, 'online') === '0')
   } catch {
     return false
+  }
+}
+
+/** NMMetered of NetworkManager: 1 yes, 3 guessed so (a phone's tether). */
+const METERED = /^u [13]$/
+const ASKED = [
+  'org.freedesktop.NetworkManager',
+  '/org/freedesktop/NetworkManager',
+  'org.freedesktop.NetworkManager',
+  'Metered',
+]
+
+/** Whether this machine's line is paid by the byte, where NetworkManager tells (Linux). `program` speaks D-Bus as busctl(1) does. */
+export const onMetered = (program = 'busctl'): Promise<boolean> =>
+  new Promise(resolve => {
+    if (process.platform !== 'linux') return resolve(false)
+    execFile(program, ['get-property', ...ASKED], { timeout: 2_000 }, (error, said) =>
+      resolve(!error && METERED.test(said.trim())),
+    )
+  })
+
+/** Share of this machine's processors that did nothing since the last call, 0 to 1. */
+export const idleMeter = (read: typeof cpus = cpus): (() => number) => {
+  const totals = () => {
+    const times = read().map(({ times }) => times)
+    const all = times.reduce((sum, { user, nice, sys, idle, irq }) => sum + user + nice + sys + idle + irq, 0)
+    return { all, idle: times.reduce((sum, { idle }) => sum + idle, 0) }
+  }
+  let last = totals()
+  return () => {
+    const now = totals()
+    const share = now.all > last.all ? (now.idle - last.idle) / (now.all - last.all) : 1
+    last = now
+    return share
   }
 }

@@ -4,7 +4,8 @@ import { udpPeer } from './dns.ts'
 /** How the server says it: as servers do today, as the first ones did (RFC 3489), or cut short. */
 type Form = 'xor' | 'plain' | 'cut'
 
-const answer = (request: Buffer, address: string, form: Form): Buffer => {
+/** Success to a binding request, from whom it sees at `address`. */
+export const stunAnswer = (request: Buffer, address: string, form: Form = 'xor'): Buffer => {
   const bytes = ipaddr.parse(address).toByteArray()
   const mask = form === 'plain' ? Buffer.alloc(16) : request.subarray(4, 20)
   const value = Buffer.from([0, bytes.length === 4 ? 1 : 2, 0x11, 0x22, ...bytes.map((byte, at) => byte ^ mask[at]!)])
@@ -24,7 +25,7 @@ export const stunPeer = async (address: () => string, form: Form = 'xor', host =
   let asked = 0
   const peer = await udpPeer((request, send) => {
     asked++
-    send(answer(request, address(), form))
+    send(stunAnswer(request, address(), form))
   }, host)
   return { ...peer, asked: () => asked }
 }
