@@ -264,17 +264,22 @@ test('a bug in a probe silences its target, not the agent', async () => {
   expect(await page(agent, '/metrics')).toContain('peyk_agent_skipped_total{reason="fault"} 1')
 })
 
-test('killed at any moment, every measurement is stored once or still in the spool', { timeout: 90_000 }, async () => {
+/** Rounds; `npm run bench -- crash` asks for more. */
+const KILLS = Number(process.env['PEYK_KILLS'] ?? 20)
+
+test('killed at any moment, every measurement is stored once or still in the spool', {
+  timeout: KILLS * 4_500,
+}, async () => {
   const collector = await Collector.start()
   const hosts = Array.from({ length: 40 }, (_, at) => `${CANARY}${100 + at}`)
   const ports = await Promise.all(hosts.map(host => peerAt(host)))
   const targets = hosts.map((host, at) => tcpTarget(`telegram.t${at}`, { host, port: ports[at]! }))
   collector.catalogue = { bytes: await signed(1, targets, await controls()), version: 1 }
   const path = join(await folder(), 'agent')
-  for (let round = 0; round < 20; round++) {
+  for (let round = 0; round < KILLS; round++) {
     const child = fork(join(import.meta.dirname, 'agent-child.ts'), [path, collector.url.href, publicHalf(release).x], {
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-      env: { ...process.env, NODE_COMPILE_CACHE: join(path, '../compiled') }, // Twenty starts of the same code.
+      env: { ...process.env, NODE_COMPILE_CACHE: join(path, '../compiled') }, // Many starts of the same code.
     })
     await once(child, 'message')
     setTimeout(() => child.kill('SIGKILL'), 250 * Math.random())
