@@ -154,7 +154,7 @@ const commands: Record<string, (args: readonly string[]) => Promise<number>> = {
     const config = readConfig()
     const writeLine = async (invite: Omit<Parameters<typeof writeInvite>[0], 'release'>) =>
       writeInvite({ ...invite, release: (await localCatalogue(keysOf(config), config.PEYK_HELPER)).key })
-    return await agentsCommand(args, { config, say, writeInvite: writeLine })
+    return await agentsCommand(args, { config, say, writeInvite: writeLine, terminal: process.stdout.isTTY })
   },
   import: async args => {
     const { readConfig } = await import('./server/config.ts')

@@ -7,7 +7,7 @@ import { holder } from './store/lock.ts'
 
 const agentsUsage = `peyk agents list                          agents known to the server of PEYK_DATA: key, role, standing, whether they count
 peyk agents invite [--role ROLE] [--days N]
-                                          one line for a new agent (PEYK_INVITE): addresses (PEYK_ADDRESSES), keys, one-time code
+                                          one line for a new agent (PEYK_INVITE): addresses (PEYK_ADDRESSES), keys, one-time code; on a terminal a QR code too
 peyk agents approve KEY                   vouch for it: it may report, and counts from now on
 peyk agents quarantine KEY                what it reports is kept, and counts for nothing
 peyk agents revoke KEY                    it may not report any more
@@ -68,11 +68,18 @@ export type AgentsParts = {
   say: (text: string) => void
   /** Writes the line of an invite; its format is the agent's. */
   writeInvite: (invite: { servers: readonly URL[]; operator: OperatorKey; code: string }) => Promise<string>
+  /** People look at it: an invite is drawn as a QR code too, beside the line. */
+  terminal?: boolean
   /** Where the server is, when not announced in the data folder. */
   url?: string
 }
 
-const invite = async (admin: Admin, role: string, days: number, { writeInvite, say }: AgentsParts): Promise<void> => {
+const invite = async (
+  admin: Admin,
+  role: string,
+  days: number,
+  { writeInvite, say, terminal }: AgentsParts,
+): Promise<void> => {
   const asked = json({ role, lifetime: Math.round(days * 86_400) })
   type Invited = { code: string; expires: number; servers: string[]; operator: OperatorKey }
   const { code, expires, servers, operator } = (await admin('POST', '/v1/admin/invites', asked)) as Invited
@@ -80,7 +87,12 @@ const invite = async (admin: Admin, role: string, days: number, { writeInvite, s
   if (urls.every(({ protocol }) => protocol === 'http:')) {
     process.stderr.write('PEYK_ADDRESSES of the server is not set: this invite serves on this machine only.\n')
   }
-  say(`${await writeInvite({ servers: urls, operator, code })}\n`)
+  const line = await writeInvite({ servers: urls, operator, code })
+  say(`${line}\n`)
+  if (terminal) {
+    const { renderUnicodeCompact } = await import('uqr')
+    process.stderr.write(`${renderUnicodeCompact(line)}\n`)
+  }
   process.stderr.write(`For one agent, as ${role}, until ${new Date(expires * 1000).toISOString().slice(0, 10)}.\n`)
 }
 

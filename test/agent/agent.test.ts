@@ -282,6 +282,9 @@ test('killed at any moment, every measurement is stored once or still in the spo
       env: { ...process.env, NODE_COMPILE_CACHE: join(path, '../compiled') }, // Many starts of the same code.
     })
     await once(child, 'message')
+    // From its first word to the collector on: a busy machine needs seconds until then.
+    const heard = collector.heard.length
+    await vi.waitFor(() => expect(collector.heard.length).toBeGreaterThan(heard), { timeout: 10_000, interval: 5 })
     setTimeout(() => child.kill('SIGKILL'), 250 * Math.random())
     await once(child, 'exit')
   }
