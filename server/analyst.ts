@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import type { PolicyEvent } from '../events/event.ts'
 import { verdicts } from '../measurement/verdict.ts'
 import { ROLLUP_SECONDS, VERDICT_LOOKBACK_SECONDS } from '../measurement/windows.ts'
@@ -170,6 +171,15 @@ export class Analyst {
     if (this.#touched.size > 0) this.#schedule(0)
   }
 
+  /** One of the store, made by its first analyst. */
+  async #salt(): Promise<string> {
+    const { facts } = this.#parts
+    const shelf = facts.of<{ salt: string }>('finding')
+    if (!shelf.get('salt')) await facts.refresh()
+    if (!shelf.get('salt')) await facts.put(shelf.entry('salt', { salt: randomBytes(32).toString('base64url') }))
+    return shelf.get('salt')!.salt
+  }
+
   async #settle(): Promise<void> {
     const { store, facts, events, networkName, leastAgents, now, changed, settled } = this.#parts
     const touched = this.#touched
@@ -186,7 +196,7 @@ export class Analyst {
       const judged = await judgeTouched(store, touched, at, { usual: (...of) => this.#watch.usual(...of), paired })
       await flagNetworks(store, touched, leastAgents)
       await rollups(store, judged, verdicts)
-      const changes = await detect(sights, store, { events, networkName, now: at })
+      const changes = await detect(sights, store, { events, networkName, now: at, salt: await this.#salt() })
       await facts.put(facts.of<{ arrived: number }>('analyst').entry('settled', { arrived: began }))
       if (this.#touched.size === 0) this.#waiting = 0
       settled?.(judged, now() - began)

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { createHmac } from 'node:crypto'
 import type { PolicyEvent } from '../events/event.ts'
 import { near } from '../events/select.ts'
 import type { Degradation } from '../measurement/answers.ts'
@@ -24,7 +24,12 @@ export type DetectOptions = {
   networkName: (asn: number) => string | undefined
   /** Unix seconds. */
   now: number
+  /** The store's own (`Analyst`), so that names of findings tell no network. */
+  salt: string
 }
+
+/** With the last revisions of what was withdrawn, by id. */
+type Named = DetectOptions & { withdrawn: ReadonlyMap<string, number> }
 
 /** Trouble that ended so long before the first changed row cannot be another than it was: nothing joins over more than a week. */
 const HORIZON_SECONDS = 8 * 86_400
@@ -55,9 +60,9 @@ export const detect = async (
   const changes: Change[] = []
   for (const [country, { changed, seen }] of sights) {
     const horizon = Math.min(options.now, ...changed.values()) - HORIZON_SECONDS
-    const known = (await currentDegradations(store, { country })).filter(
-      ({ end }) => end === null || seconds(end) >= horizon,
-    )
+    const newest = await newestRevisions(store, { country })
+    const known = newest.filter(({ withdrawn, end }) => !withdrawn && (end === null || seconds(end) >= horizon))
+    const withdrawn = new Map(newest.filter(of => of.withdrawn).map(({ id, revision }) => [id, revision]))
     const described = [describeCuts(seen, horizon)]
     // What still belongs to the findings of these days began no earlier than they did.
     const slow = known.filter(({ verdict }) => verdict === 'slow' || verdict === 'throttled')
@@ -74,7 +79,7 @@ export const detect = async (
       const is = (of: { app: string; feature: string }) => of.app === app && of.feature === feature
       const found = all.filter(is).flatMap(of => of.findings)
       const named = { app, feature: feature as Feature, country }
-      changes.push(...reconcile(known.filter(is), found, named, options))
+      changes.push(...reconcile(known.filter(is), found, named, { ...options, withdrawn }))
     }
   }
   await store.insert(
@@ -99,17 +104,19 @@ const changedFrom = (touched: Touched, now: number): Map<string, Map<number, num
 
 type Row = { json: string }
 
+type Wanted = { country?: string | undefined; app?: string | undefined }
+
 /** The newest revision of each degradation that is not withdrawn. */
-export const currentDegradations = async (
-  store: Store,
-  { country, app }: { country?: string | undefined; app?: string | undefined },
-): Promise<Degradation[]> => {
+export const currentDegradations = async (store: Store, wanted: Wanted): Promise<Degradation[]> =>
+  (await newestRevisions(store, wanted)).filter(({ withdrawn }) => !withdrawn)
+
+const newestRevisions = async (store: Store, { country, app }: Wanted): Promise<Degradation[]> => {
   const rows = await store.query<Row>(
     `SELECT argMax(json, (revision, -toUnixTimestamp64Milli(known), json)) AS json FROM degradations
      WHERE (country = {country:String} OR {country:String} = '') AND (app = {app:String} OR {app:String} = '') GROUP BY id`,
     { country: country ?? '', app: app ?? '' },
   )
-  return rows.map(({ json }) => JSON.parse(json) as Degradation).filter(({ withdrawn }) => !withdrawn)
+  return rows.map(({ json }) => JSON.parse(json) as Degradation)
 }
 
 /** Every revision of one degradation, oldest first. */
@@ -133,12 +140,7 @@ const rowOf = (degradation: Degradation): object => ({
 
 type Key = { app: string; feature: Feature; country: string }
 
-const reconcile = (
-  known: readonly Degradation[],
-  found: readonly Finding[],
-  key: Key,
-  options: DetectOptions,
-): Change[] => {
+const reconcile = (known: readonly Degradation[], found: readonly Finding[], key: Key, options: Named): Change[] => {
   const unmatched = new Set(known)
   const changes = found.flatMap((finding): Change[] => {
     const before = matching([...unmatched], finding)
@@ -176,11 +178,12 @@ const matching = (known: readonly Degradation[], { networks, onset, end }: Findi
   )
 }
 
-const named = (finding: Finding, key: Key, before: Degradation | undefined, options: DetectOptions): Degradation => {
+const named = (finding: Finding, key: Key, before: Degradation | undefined, options: Named): Degradation => {
   const { onset, end, slower, tests, transfers, moved, together, ...plain } = finding
   const change = { ...key, onset, asn: finding.networks.length === 1 ? finding.networks[0] : undefined }
+  const id = before?.id ?? idOf(finding, key, options.salt)
   return {
-    id: before?.id ?? idOf(finding, key),
+    id,
     ...key,
     ...plain,
     onset: iso(onset),
@@ -194,7 +197,8 @@ const named = (finding: Finding, key: Key, before: Degradation | undefined, opti
     ...(transfers === null ? {} : { transfers: rounded(transfers) }),
     events: near(options.events, change).map(({ event, distance }) => ({ id: event.id, distance })),
     sentence: sentenceOf({ ...finding, ...key, networkName: options.networkName }),
-    revision: (before?.revision ?? 0) + 1,
+    // What was withdrawn and is found again goes on under its name.
+    revision: (before?.revision ?? options.withdrawn.get(id) ?? 0) + 1,
     known: iso(Math.floor(options.now)),
   }
 }
@@ -213,9 +217,12 @@ const rounded = ({ agents, throttled, slower, rate }: TransfersSaid): NonNullabl
   }
 }
 
-/** A name people can cite; the same findings get the same name on every analyst. */
-const idOf = ({ networks, onset, layer }: Finding, { app, feature, country }: Key): string => {
-  const digest = createHash('sha256')
+/**
+ * A name people can cite; the same findings get the same name on every analyst of a store. Keyed: a network that is not
+ * public must not be found by trying the numbers there are.
+ */
+const idOf = ({ networks, onset, layer }: Finding, { app, feature, country }: Key, salt: string): string => {
+  const digest = createHmac('sha256', salt)
     .update(JSON.stringify([app, feature, country, layer, onset, networks]))
     .digest('hex')
   return `${country.toLowerCase()}-${iso(onset).slice(0, 10)}-${app}-${digest.slice(0, 8)}`

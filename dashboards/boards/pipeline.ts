@@ -177,6 +177,15 @@ const store = [
     min: 0,
     targets: [target(sum(increase('peyk_degradations_total', RATE), ['change']), ['change'])],
   }),
+  lines({
+    id: 37,
+    title: 'Agents asked to confirm a finding',
+    read: 'Sent, answered in time, expired. Many that expire: the agents are away, out of budget, or their owners allow no such tests.',
+    unit: 'none',
+    width: 8,
+    min: 0,
+    targets: [target(sum(increase('peyk_confirmation_requests_total', RATE), ['outcome']), ['outcome'])],
+  }),
 ]
 
 const delivery = [

@@ -38,7 +38,7 @@ const all = boards({ ...settingsFrom({}), events })
 
 /** What no server exports as long as nothing of it was measured here: transfers, agents of the wire, alerts, others’ metrics. */
 const elsewhere =
-  /peyk_(throughput|goodput|policer|agents_software|ledger|late|measurements_total|failures|step|reports|batches|report_bytes|accept|refused|store_|series_folded|asn_database|notifications|agent_|remote_write|windows|degradations_total)|alertmanager_|prometheus_|ALERTS/
+  /peyk_(confirmation|throughput|goodput|policer|agents_software|ledger|late|measurements_total|failures|step|reports|batches|report_bytes|accept|refused|store_|series_folded|asn_database|notifications|agent_|remote_write|windows|degradations_total)|alertmanager_|prometheus_|ALERTS/
 
 const DOMESTIC = new Set(allTargets().flatMap(({ target }) => (target.control === 'domestic' ? [target.id] : [])))
 const SLOW = { country: 'KE', asn: 33771 }

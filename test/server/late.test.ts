@@ -38,6 +38,7 @@ const arrive = async (watch: Watch, trials: readonly Trial[], now: number, place
     events: [],
     networkName: () => undefined,
     now,
+    salt: '',
   })
   // Outages of the whole network, which the generator makes too, are findings of their own.
   return changes.filter(({ degradation }) => degradation.app === 'telegram')
@@ -86,6 +87,7 @@ describe('order of arrival', () => {
         events: [],
         networkName: () => undefined,
         now: END,
+        salt: '',
       })
       expect(await found()).toEqual(whole)
     },
@@ -94,6 +96,29 @@ describe('order of arrival', () => {
 })
 
 describe('late rows', () => {
+  test('what was withdrawn and is found again goes on under its name', async () => {
+    const watch = new Watch(store)
+    const [opened] = await arrive(watch, series(11, { day: 10.3, hours: 30, lost: 1 }), END)
+    const { degradation } = opened!
+    const withdrawn = { ...degradation, withdrawn: true, revision: 2 }
+    const at = Math.floor(Date.parse(degradation.onset) / 1_000)
+    const { id, app, country } = degradation
+    const row = {
+      id,
+      app,
+      country,
+      revision: 2,
+      known: '2024-01-01 00:00:00',
+      onset: at,
+      json: JSON.stringify(withdrawn),
+    }
+    await store.insert('degradations', [row])
+    expect(await found()).toEqual([])
+    const again = await look(watch, new Map([['KE 12455', new Set([at])]]), END)
+    await detect(again, store, { events: [], networkName: () => undefined, now: END, salt: '' })
+    expect(await currentDegradations(store, { country: 'KE', app: 'telegram' })).toMatchObject([{ id, revision: 3 }])
+  })
+
   const block: Event = { day: 10.5, hours: 240, lost: 1 }
   const quiet = series(21)
   const blocked = series(21, block)

@@ -52,7 +52,7 @@ const found = async (asn: number, later: typeof HOME) => {
   for (const { at } of trials) touch(touched, place.country, asn, at)
   const now = START + 13 * DAY
   const sights = await look(new Watch(store), touched, now)
-  await detect(sights, store, { events: [], networkName: () => undefined, now })
+  await detect(sights, store, { events: [], networkName: () => undefined, now, salt: '' })
   const all = await currentDegradations(store, { country: 'IR', app: 'telegram' })
   return all.filter(of => of.networks.includes(asn) && of.end === null)
 }

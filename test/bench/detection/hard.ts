@@ -121,7 +121,7 @@ export async function* costOfStore(): AsyncGenerator<Figure> {
     const days = series === 1_000 ? 7 : 0.25
     await fill(store, series / APPS, days)
     const networks = Array.from({ length: series / APPS }, (_, i) => `KE ${i + 1}`)
-    const options = { events: [], networkName: () => undefined, now: START + days * DAY }
+    const options = { events: [], networkName: () => undefined, salt: '', now: START + days * DAY }
     const watch = new Watch(store)
     const at = (time: number) => new Map(networks.map(network => [network, new Set([time])]))
     const began = performance.now()
