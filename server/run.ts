@@ -36,6 +36,8 @@ export type RunParts = {
   origin?: AgentOrigin | null
   /** Unix seconds; a laboratory brings another clock. */
   now?: () => number
+  /** Milliseconds that rows are gathered before they are judged, where its days are seconds. */
+  gather?: number
 }
 
 /** The store of a data folder, held by this process alone. */
@@ -94,7 +96,7 @@ export const runServer = async (config: Config, parts: RunParts): Promise<Server
   let confirmations: Confirmations | undefined
   // The present state is told by the one who makes it: told by each process, every alert would come as often.
   const judging: Partial<ServerParts> = {
-    touched: touched => analyst?.touch(touched),
+    touched: touched => analyst?.touch(touched, parts.gather),
     presentState: presentOf(store, parts.events, {
       now,
       lag: () => analyst?.lag() ?? 0,

@@ -34,7 +34,7 @@ const AGENTS = 3
 const PROFILE = {
   ...{ round: 1_500, report: 1_500, deciding: 1_500, within: 1_800, other: 1_800 },
   ...{ bytesPerDay: 100e6, concurrency: 4 },
-  pairs: { shape: { every: null, bytes: 0 }, confirm: { every: 21_600, bytes: 30e6 } },
+  pairs: { shape: { every: null, bytes: 0 }, confirm: { every: 86_400, bytes: 30e6 } },
 }
 const TICK = 1_800
 /** Moments of which /metrics is kept: Telegram at home, moved, banned. */
@@ -57,7 +57,11 @@ export const replay = async (
   env: Record<string, string | undefined>,
   { say = () => {}, daysPerSecond = Number.POSITIVE_INFINITY, to = scene.to }: ReplayOptions,
 ): Promise<Demo> => {
-  const config = readConfig({ PEYK_LOG: 'warn', ...env, PEYK_MIN_AGENTS: '1' })
+  const config = readConfig({
+    ...{ PEYK_LOG: 'warn', ...env, PEYK_MIN_AGENTS: '1' },
+    // A day's reports come in seconds.
+    ...{ PEYK_RATE_NETWORK: '1000000', PEYK_RATE_AGENT: '1000000' },
+  })
   mkdirSync(config.PEYK_DATA, { recursive: true, mode: 0o700 })
   const { apps, abroad, course, close: closeScene } = await build()
   const release = makeKey()
@@ -101,7 +105,7 @@ export const replay = async (
   const clock: Clock = new StillClock(scene.from, TICK, 2 * places.length, passing)
   await buildPageIfStale()
   const server = await runServer(config, {
-    ...{ events: loadEvents(), origin: 'simulated', now: clock.wall, page: pageFolder, version: 'demo' },
+    ...{ events: loadEvents(), origin: 'simulated', now: clock.wall, gather: 8_000, page: pageFolder, version: 'demo' },
     catalogue: () => ({ bytes: Buffer.from(catalogue), version: 1 }),
   })
   const token = readFileSync(join(config.PEYK_DATA, 'admin-token'), 'utf8').trim()

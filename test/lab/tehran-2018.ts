@@ -18,10 +18,10 @@ const at = (time: string): number => Date.parse(time) / 1_000
 
 /** The clock of the scene, Unix seconds: three quiet days, so that what is usual is known. */
 export const scene = {
-  from: at('2018-04-23T00:00:00Z'),
+  from: at('2018-04-23T12:00:00Z'),
   ordered: at('2018-04-26T06:30:00Z'),
   banned: at('2018-04-30T10:30:00Z'),
-  to: at('2018-05-01T00:00:00Z'),
+  to: at('2018-04-30T20:00:00Z'),
 } as const
 
 /** Networks that nobody has (RFC 5398): what is played here must not be said of a real one. */
