@@ -54,10 +54,11 @@ const page = async (folder: string): Promise<string> => {
 
 /** The server's settings, for commands that open its record. */
 const recordConfig = async () => {
-  const { ConfigError, readConfig } = await import('./server/config.ts')
+  const { readConfig } = await import('./server/config.ts')
+  const { SettingsError } = await import('./measurement/settings.ts')
   const config = readConfig()
   if (!packed || config.PEYK_CLICKHOUSE_URL) return config
-  throw new ConfigError(
+  throw new SettingsError(
     'PEYK_CLICKHOUSE_URL must be set: this package carries no database of its own (from source, there is one).',
   )
 }

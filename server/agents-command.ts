@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { type Config, ConfigError, keysOf } from './config.ts'
+import { SettingsError } from '../measurement/settings.ts'
+import { type Config, keysOf } from './config.ts'
 import type { OperatorKey } from './sealing.ts'
 import { holder } from './store/lock.ts'
 
@@ -43,7 +44,7 @@ export const adminOf =
 const runningAt = (config: Config): string => {
   const found = holder(config.PEYK_DATA)
   if (found?.url) return found.url
-  throw new ConfigError(
+  throw new SettingsError(
     `PEYK_DATA: no server runs on ${config.PEYK_DATA}; start it (\`peyk server\`), or name its folder.`,
   )
 }

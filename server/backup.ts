@@ -3,8 +3,9 @@ import { createReadStream, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import type { PolicyEvent } from '../events/event.ts'
+import { SettingsError } from '../measurement/settings.ts'
 import { adminOf } from './agents-command.ts'
-import { type Config, ConfigError, keysOf } from './config.ts'
+import { type Config, keysOf } from './config.ts'
 import { fetchFile, readManifest, type Written, writeManifest } from './files.ts'
 import { withServer } from './meanwhile.ts'
 import { openStore } from './run.ts'
@@ -54,29 +55,30 @@ const total = (files: readonly { rows: number }[]): number => files.reduce((sum,
 /** `peyk import store`: files are held against their hashes first, rows counted after. Gives the exit code. */
 export const importStore = async (folder: string, config: Config, say: (text: string) => void): Promise<number> => {
   const backup = readManifest<Backup>(folder)
-  if (!backup) throw new ConfigError(`${folder} has no manifest.json: it is no export of a store, or a broken one.`)
+  if (!backup) throw new SettingsError(`${folder} has no manifest.json: it is no export of a store, or a broken one.`)
   if (backup.schema > migrations.length) {
-    throw new ConfigError(
+    throw new SettingsError(
       `${folder} has schema ${backup.schema}, this program knows ${migrations.length}: import it with the newer program.`,
     )
   }
   for (const { file, sha256 } of backup.files) {
     const hash = createHash('sha256')
     await pipeline(createReadStream(join(folder, file)), hash)
-    if (hash.digest('hex') !== sha256) throw new ConfigError(`${join(folder, file)} is not the file that was exported.`)
+    if (hash.digest('hex') !== sha256)
+      throw new SettingsError(`${join(folder, file)} is not the file that was exported.`)
   }
   const { store, close } = await openStore(config, null)
   try {
     const known = await tablesOf(store)
     for (const { name } of known) {
       if ((await store.query(`SELECT 1 FROM ${name} LIMIT 1`)).length > 0) {
-        throw new ConfigError(
+        throw new SettingsError(
           `The store is not empty (${name}): name an empty one by PEYK_DATA or PEYK_CLICKHOUSE_URL.`,
         )
       }
     }
     for (const { table, file } of backup.files) {
-      if (!known.some(({ name }) => name === table)) throw new ConfigError(`${folder}: there is no table ${table}.`)
+      if (!known.some(({ name }) => name === table)) throw new SettingsError(`${folder}: there is no table ${table}.`)
       await store.load(table, join(folder, file))
     }
     return await compare(store, backup, say)

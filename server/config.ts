@@ -1,52 +1,21 @@
 import { isIP } from 'node:net'
 import { resolve } from 'node:path'
+import {
+  fail,
+  host,
+  list,
+  oneOf,
+  optional,
+  type Read,
+  readSettings,
+  type Setting,
+  SettingsError,
+  whole,
+} from '../measurement/settings.ts'
 
-/**
- * Every setting of the server, read once from the environment. A setting that is wrong stops the program: the message
- * names the setting, what it holds and what it must be. The exit code is then CONFIG_EXIT (docs/server.md).
- */
-const CONFIG_EXIT = 2
-
-/** A setting that is wrong; `message` has one line for each. */
-export class ConfigError extends Error {
-  override name = 'ConfigError'
-  readonly exitCode = CONFIG_EXIT
-}
-
-type Setting<T> = { default: string; text: string; parse: (value: string) => T }
-
-/** Parsers throw what the setting must be; the reader puts name and value in front. */
-const fail = (must: string): never => {
-  throw new Error(must)
-}
-
-const whole =
-  (min: number, max: number) =>
-  (value: string): number =>
-    /^\d{1,15}$/.test(value) && Number(value) >= min && Number(value) <= max
-      ? Number(value)
-      : fail(`must be a whole number from ${min} to ${max}`)
-
-const oneOf =
-  <const T extends string>(...allowed: T[]) =>
-  (value: string): T =>
-    allowed.find(one => one === value) ?? fail(`must be one of ${allowed.join(', ')}`)
-
-const optional =
-  <T>(parse: (value: string) => T) =>
-  (value: string): T | null =>
-    value === '' ? null : parse(value)
-
-const list =
-  <T>(parse: (value: string) => T) =>
-  (value: string): T[] =>
-    value === '' ? [] : value.split(',').map(item => parse(item.trim()))
-
+/** Every setting of the server. A wrong one stops the program (docs/server.md). */
 const name = (value: string): string =>
   /^\w{1,64}$/.test(value) ? value : fail('must be a name of letters, digits and underscores')
-
-const host = (value: string): string =>
-  /^[0-9A-Za-z:.-]{1,253}$/.test(value) ? value : fail('must be a host name or an IP address')
 
 const helper = (value: string): string =>
   isIP(value) !== 6 && /^[0-9a-z]([0-9a-z.-]{0,251}[0-9a-z])?$/.test(value)
@@ -206,25 +175,13 @@ Exit codes: 0 stopped as asked, 1 a bug, 2 a setting or the usage is wrong or a 
 `
 }
 
-type SettingName = keyof typeof settings
-export type Config = { readonly [N in SettingName]: ReturnType<(typeof settings)[N]['parse']> }
+export type Config = Read<typeof settings>
 
 /** Reads and validates every setting; an empty one counts as unset. */
 export const readConfig = (env: Record<string, string | undefined> = process.env): Config => {
-  const wrong: string[] = []
-  const entries = Object.entries(settings).map(([name, { default: fallback, parse }]) => {
-    const value = env[name] || fallback
-    try {
-      return [name, parse(value)]
-    } catch (error) {
-      wrong.push(`${name} ${(error as Error).message}; it is ${JSON.stringify(value)}.`)
-      return [name, undefined]
-    }
-  })
-  if (wrong.length) throw new ConfigError(wrong.join('\n'))
-  const config = Object.fromEntries(entries) as Config
+  const config = readSettings(settings, env)
   if (new Set(config.PEYK_ROLES).size < 3 && !config.PEYK_CLICKHOUSE_URL) {
-    throw new ConfigError(
+    throw new SettingsError(
       'PEYK_ROLES must name all roles, or PEYK_CLICKHOUSE_URL a store that other processes reach too.',
     )
   }

@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util'
 import type { PolicyEvent } from '../events/event.ts'
-import { type Config, ConfigError } from './config.ts'
+import { SettingsError } from '../measurement/settings.ts'
+import type { Config } from './config.ts'
 import { fetchFile, readManifest, type Written, writeManifest } from './files.ts'
 import { withServer } from './meanwhile.ts'
 
@@ -62,7 +63,7 @@ const read = (args: readonly string[]) => {
   const { from = dayOf(Date.now() - DEFAULT_DAYS * DAY_MS), to = dayOf(Date.now()), origin = '' } = values
   const days = [from, to].every(day => /^\d{4}-\d\d-\d\d$/.test(day) && !Number.isNaN(Date.parse(day)))
   if (!folder || positionals.length > 1 || !days || from >= to || !['', 'agent', 'ooni'].includes(origin)) {
-    throw new ConfigError(dumpUsage)
+    throw new SettingsError(dumpUsage)
   }
   return { folder, from, to, origin }
 }
@@ -75,7 +76,7 @@ const ask = (server: string, path: string, query: Record<string, string>): URL =
 
 const daysOf = async (server: string, from: string, to: string, origin: string): Promise<Day[]> => {
   const response = await fetch(ask(server, '/v1/measurements/days', { from, to, origin }))
-  if (!response.ok) throw new ConfigError(`The server refused: ${await response.text()}`)
+  if (!response.ok) throw new SettingsError(`The server refused: ${await response.text()}`)
   return ((await response.json()) as { days: Day[] }).days
 }
 

@@ -14,7 +14,7 @@ import { join } from 'node:path'
 import { Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { request } from 'undici'
-import { ConfigError } from './config.ts'
+import { SettingsError } from '../measurement/settings.ts'
 
 /** Files made of what a server answers: whole or not there, on disk when told of, with their hash. */
 
@@ -36,7 +36,7 @@ export const fetchFile = async (
   // A large file is sorted and packed for minutes before its first byte.
   const answer = await request(url, { headers, headersTimeout: 0, bodyTimeout: 0 })
   if (answer.statusCode !== 200) {
-    throw new ConfigError(`The server refused ${url.pathname}: ${(await answer.body.text()).slice(0, 500)}`)
+    throw new SettingsError(`The server refused ${url.pathname}: ${(await answer.body.text()).slice(0, 500)}`)
   }
   mkdirSync(folder, { recursive: true })
   const path = join(folder, name)
@@ -76,6 +76,6 @@ export const readManifest = <T>(folder: string): T | null => {
     return JSON.parse(readFileSync(join(folder, 'manifest.json'), 'utf8')) as T
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null
-    throw new ConfigError(`${join(folder, 'manifest.json')} cannot be read: ${(error as Error).message}`)
+    throw new SettingsError(`${join(folder, 'manifest.json')} cannot be read: ${(error as Error).message}`)
   }
 }

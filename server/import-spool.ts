@@ -2,8 +2,8 @@ import { constants, createReadStream } from 'node:fs'
 import { access } from 'node:fs/promises'
 import { createInterface } from 'node:readline'
 import type { BatchReceipt } from '../measurement/report.ts'
+import { SettingsError } from '../measurement/settings.ts'
 import type { Admin } from './agents-command.ts'
-import { ConfigError } from './config.ts'
 
 /** What one request carries: lines up to so many characters, or so many of them. */
 const MOST = { characters: 8 * 2 ** 20, lines: 500 }
@@ -19,7 +19,7 @@ export const importSpools = async (files: readonly string[], admin: Admin): Prom
   const refused: Refused[] = []
   for (const file of files) {
     await access(file, constants.R_OK).catch(() => {
-      throw new ConfigError(`${file} cannot be read.`)
+      throw new SettingsError(`${file} cannot be read.`)
     })
     let piece: string[] = []
     let characters = 0

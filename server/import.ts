@@ -1,10 +1,11 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { PolicyEvent } from '../events/event.ts'
+import { SettingsError } from '../measurement/settings.ts'
 import { adminOf } from './agents-command.ts'
 import { Analyst } from './analyst.ts'
 import { importStore } from './backup.ts'
-import { type Config, ConfigError, keysOf } from './config.ts'
+import { type Config, keysOf } from './config.ts'
 import { Facts } from './facts.ts'
 import { importSpools } from './import-spool.ts'
 import { openLocate } from './locate/locate.ts'
@@ -88,7 +89,7 @@ const remoteSink = (url: string, config: Config): Sink => {
   const post = async (path: string, body: string, type: string): Promise<void> => {
     const headers = { authorization: `Bearer ${token}`, 'content-type': type }
     const response = await fetch(new URL(path, url), { method: 'POST', headers, body, redirect: 'error' })
-    if (!response.ok) throw new ConfigError(`The server at ${url} refused ${path}: ${await response.text()}`)
+    if (!response.ok) throw new SettingsError(`The server at ${url} refused ${path}: ${await response.text()}`)
   }
   process.stderr.write(`handing over to the server at ${url}\n`)
   return {

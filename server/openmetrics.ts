@@ -1,8 +1,8 @@
 import { once } from 'node:events'
 import { type Metric, metrics } from '../measurement/metrics.ts'
+import { SettingsError } from '../measurement/settings.ts'
 import { ROLLUP_SECONDS } from '../measurement/windows.ts'
 import type { Config } from './config.ts'
-import { ConfigError } from './config.ts'
 import { labelsOf } from './origin.ts'
 import { openStore } from './run.ts'
 import { type Range, rangeSamples } from './samples.ts'
@@ -40,7 +40,7 @@ export const openMetricsUsage = `peyk export openmetrics FROM TO [--country KE] 
 const instantOf = (text: string | undefined): number => {
   const at = /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2})?Z)?$/.test(text ?? '') ? Date.parse(text!) / 1000 : Number.NaN
   if (Number.isNaN(at))
-    throw new ConfigError(`${text ?? 'FROM and TO'} must be a day or minute in UTC.\n${openMetricsUsage}`)
+    throw new SettingsError(`${text ?? 'FROM and TO'} must be a day or minute in UTC.\n${openMetricsUsage}`)
   return at
 }
 
@@ -54,7 +54,7 @@ export const openMetricsCommand = async (
   const range: Range = { from: instantOf(from), to: instantOf(to) }
   for (let at = 0; at < options.length; at += 2) {
     const [name, value] = [options[at], options[at + 1]]
-    if ((name !== '--country' && name !== '--app') || value === undefined) throw new ConfigError(openMetricsUsage)
+    if ((name !== '--country' && name !== '--app') || value === undefined) throw new SettingsError(openMetricsUsage)
     range[name === '--country' ? 'country' : 'app'] = value
   }
   const { store, origin, close } = await openStore(config, null)

@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { gunzip } from 'node:zlib'
 import { CompactSign, compactDecrypt, decodeProtectedHeader } from 'jose'
+import { SettingsError } from '../measurement/settings.ts'
 import { Refusal } from './batch.ts'
-import { ConfigError } from './config.ts'
 
 /**
  * The operator's two secrets for agents: an Ed25519 key that signs where the server is and what to seal to, and X25519
@@ -72,12 +72,12 @@ const read = <T>(file: string, is: (value: unknown) => value is T): T | null => 
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null
     throw error
   }
-  if (statSync(file).mode & 0o077) throw new ConfigError(`PEYK_DATA: others can read ${file}; run: chmod 600 ${file}`)
+  if (statSync(file).mode & 0o077) throw new SettingsError(`PEYK_DATA: others can read ${file}; run: chmod 600 ${file}`)
   try {
     const value: unknown = JSON.parse(text)
     if (is(value)) return value
   } catch {}
-  throw new ConfigError(`PEYK_DATA: ${file} does not hold its keys (JSON); restore it from a backup.`)
+  throw new SettingsError(`PEYK_DATA: ${file} does not hold its keys (JSON); restore it from a backup.`)
 }
 
 const fresh = (curve: 'ed25519' | 'x25519'): OkpKey => {
@@ -194,7 +194,7 @@ export class Sealing {
       else rmSync(`${this.#file}.new`)
     }
     if (this.#keys.length === 0) {
-      throw new ConfigError(`PEYK_KEYS: ${this.#file} cannot be made; let one server write there first.`)
+      throw new SettingsError(`PEYK_KEYS: ${this.#file} cannot be made; let one server write there first.`)
     }
     return this.#keys.slice(0, 2)
   }

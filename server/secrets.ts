@@ -1,7 +1,7 @@
 import { createHmac, hkdfSync, randomBytes } from 'node:crypto'
 import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, statSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
-import { ConfigError } from './config.ts'
+import { SettingsError } from '../measurement/settings.ts'
 
 /** What only the operator's machine may know: both files stand in PEYK_DATA with mode 0600. */
 export type Secrets = {
@@ -25,11 +25,11 @@ const readOrMake = (file: string): string => {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
   }
   if (statSync(file).mode & 0o077) {
-    throw new ConfigError(`PEYK_DATA: others can read ${file}; run: chmod 600 ${file}`)
+    throw new SettingsError(`PEYK_DATA: others can read ${file}; run: chmod 600 ${file}`)
   }
   const text = readFileSync(file, 'utf8').trim()
   if (!/^[0-9a-f]{64}$/.test(text)) {
-    throw new ConfigError(`PEYK_DATA: ${file} must hold 64 hexadecimal digits; restore it from a backup.`)
+    throw new SettingsError(`PEYK_DATA: ${file} must hold 64 hexadecimal digits; restore it from a backup.`)
   }
   return text
 }

@@ -4,11 +4,12 @@ import pino, { type DestinationStream, type Logger } from 'pino'
 import { CATALOGUE_VERSION } from '../measurement/catalogue.ts'
 import { RULE_VERSION } from '../measurement/judge/outcome.ts'
 import type { Request } from '../measurement/report.ts'
+import { SettingsError } from '../measurement/settings.ts'
 import { Accept } from './accept.ts'
 import { Agents } from './agents.ts'
 import { type App, buildServer } from './app.ts'
 import { Commit } from './commit.ts'
-import { type Config, ConfigError, keysOf } from './config.ts'
+import { type Config, keysOf } from './config.ts'
 import type { Whereabouts } from './confirmations.ts'
 import { Exporter, type Meter, type PresentState } from './exporter.ts'
 import { Facts } from './facts.ts'
@@ -149,7 +150,7 @@ export const startServer = async (config: Config, parts: ServerParts): Promise<S
 const cannotListen =
   (setting: 'PEYK_PORT' | 'PEYK_METRICS_PORT') =>
   (error: NodeJS.ErrnoException): never => {
-    throw new ConfigError(
+    throw new SettingsError(
       error.code === 'EADDRINUSE'
         ? `${setting}: another program has this port; set another one, or stop that program.`
         : `${setting}, ${setting.replace('PORT', 'HOST')}: cannot listen there (${error.code}).`,

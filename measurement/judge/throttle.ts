@@ -53,7 +53,7 @@ const STEADY = 0.1
 const UNQUEUED = 1.3
 /** A freeze lets through less than this, and then nothing for longer than this (§5.3.4). */
 const FROZEN_BYTES = 70 * 1024
-const FROZEN_SECONDS = 3
+export const FROZEN_SECONDS = 3
 /** Clocks that tell no shorter time must not make infinite rates. */
 const TICK = 1e-4
 

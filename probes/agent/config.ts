@@ -1,18 +1,11 @@
 import { join } from 'node:path'
+import { readAll, SettingsError } from '../../measurement/settings.ts'
 import type { PublicKey } from './identity.ts'
 import type { Invite } from './invite.ts'
 import type { Quiet } from './manners.ts'
 import { type Profile, profiles } from './profiles.ts'
 import { settings } from './settings.ts'
 import type { Route } from './transport.ts'
-
-/** A setting that is wrong; `message` has a line for each. The exit code is then 2 (docs/agent.md). */
-export class SettingsError extends Error {
-  override name = 'SettingsError'
-  readonly exitCode = 2
-}
-
-type Read = { readonly [N in keyof typeof settings]: ReturnType<(typeof settings)[N]['parse']> }
 
 /** What an agent needs to run; from the environment, or composed by whoever starts it. */
 export type AgentConfig = {
@@ -45,28 +38,13 @@ export const isLocal = ({ hostname }: URL): boolean => /^(127\.|localhost$|\[::1
 /** Not shown where they are wrong: a code, and passwords of proxies. */
 const secret = new Set(['PEYK_CODE', 'PEYK_INVITE', 'PEYK_ROUTES'])
 
-const readAll = (env: Record<string, string | undefined>, wrong: string[]): Read => {
-  const entries = Object.entries(settings).map(([name, { default: fallback, parse }]) => {
-    const value = env[name] || fallback
-    try {
-      return [name, parse(value)]
-    } catch (error) {
-      const said = secret.has(name) ? '' : `; it is ${JSON.stringify(value)}`
-      wrong.push(`${name} ${(error as Error).message}${said}.`)
-      return [name, null]
-    }
-  })
-  return Object.fromEntries(entries) as Read
-}
-
 /** The settings that say where this is, for commands that need no server. */
 export const readPlace = (
   env: Record<string, string | undefined> = process.env,
 ): { vantage: { country: string; asn: number } | null; loopback: boolean } => {
-  const wrong: string[] = []
-  const { PEYK_VANTAGE, PEYK_LOOPBACK } = readAll(env, wrong)
+  const { read, wrong } = readAll(settings, env, secret)
   if (wrong.length) throw new SettingsError(wrong.join('\n'))
-  return { vantage: PEYK_VANTAGE, loopback: PEYK_LOOPBACK }
+  return { vantage: read.PEYK_VANTAGE, loopback: read.PEYK_LOOPBACK }
 }
 
 /**
@@ -77,8 +55,7 @@ export const readConfig = (
   env: Record<string, string | undefined> = process.env,
   releaseKey: PublicKey | null = null,
 ): AgentConfig => {
-  const wrong: string[] = []
-  const read = readAll(env, wrong)
+  const { read, wrong } = readAll(settings, env, secret)
   // What is set by itself goes before the invite.
   const set = (name: string) => Boolean(env[name])
   const invite: Invite | null = read.PEYK_INVITE

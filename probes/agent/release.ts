@@ -3,9 +3,9 @@ import { parseArgs } from 'node:util'
 import { withHelper } from '../../measurement/apps/helper.ts'
 import { apps, CATALOGUE_VERSION } from '../../measurement/catalogue.ts'
 import { catalogueFaults } from '../../measurement/faults.ts'
+import { SettingsError } from '../../measurement/settings.ts'
 import manifest from '../../package.json' with { type: 'json' }
 import { type Document, signCatalogue, verifyCatalogue } from './catalogue.ts'
-import { SettingsError } from './config.ts'
 import { privateFolder, readIfThere, writeDurably } from './files.ts'
 import { ownKey, type PublicKey, publicHalf, readPrivateKey } from './identity.ts'
 

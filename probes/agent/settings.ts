@@ -1,34 +1,12 @@
 import { resolve } from 'node:path'
+import { fail, host, oneOf, optional, type Setting, whole } from '../../measurement/settings.ts'
 import { isPublicKey, type PublicKey, publicHalf } from './identity.ts'
 import { readInvite } from './invite.ts'
 import { parseQuiet } from './manners.ts'
 import { type ProfileName, profiles } from './profiles.ts'
 import type { Route } from './transport.ts'
 
-type Setting<T> = { default: string; text: string; parse: (value: string) => T }
-
-const fail = (must: string): never => {
-  throw new Error(must)
-}
-
-const whole =
-  (min: number, max: number) =>
-  (value: string): number =>
-    /^\d{1,15}$/.test(value) && Number(value) >= min && Number(value) <= max
-      ? Number(value)
-      : fail(`must be a whole number from ${min} to ${max}`)
-
-const oneOf =
-  <const T extends string>(...allowed: T[]) =>
-  (value: string): T =>
-    allowed.find(one => one === value) ?? fail(`must be one of ${allowed.join(', ')}`)
-
 const yes = (value: string): boolean => oneOf('yes', 'no')(value) === 'yes'
-
-const orNull =
-  <T>(parse: (value: string) => T) =>
-  (value: string): T | null =>
-    value === '' ? null : parse(value)
 
 const httpUrl = (value: string): URL => {
   const url = URL.canParse(value) ? new URL(value) : fail('must be an https:// URL')
@@ -37,9 +15,6 @@ const httpUrl = (value: string): URL => {
   }
   return url
 }
-
-const host = (value: string): string =>
-  /^[0-9A-Za-z:.-]{1,253}$/.test(value) ? value : fail('must be a host name or an IP address')
 
 const vantage = (value: string): { country: string; asn: number } => {
   const [, country, asn] = /^([A-Z]{2}):(\d{1,10})$/.exec(value) ?? []
@@ -94,12 +69,12 @@ export const settings = {
   PEYK_RELEASE_KEY: {
     default: '',
     text: 'Public key (JWK, or its x) that signs the catalogue.',
-    parse: orNull(publicKey('release')),
+    parse: optional(publicKey('release')),
   },
   PEYK_OPERATOR_KEY: {
     default: '',
     text: 'Public key of the server’s operator: measurements are then sealed to the server on this disk, and its other addresses are known.',
-    parse: orNull(publicKey('operator')),
+    parse: optional(publicKey('operator')),
   },
   PEYK_ROUTES: {
     default: 'direct',
@@ -109,12 +84,12 @@ export const settings = {
   PEYK_INVITE: {
     default: '',
     text: 'One line from the operator: server, keys and code; stands for the four settings around it.',
-    parse: orNull(value => readInvite(value) ?? fail('must be the whole line of an invite, peyk1.…')),
+    parse: optional(value => readInvite(value) ?? fail('must be the whole line of an invite, peyk1.…')),
   },
   PEYK_CODE: {
     default: '',
     text: 'One-time code of an invite, needed once where the server asks for it.',
-    parse: orNull(value => (/^[\x21-\x7e]{1,200}$/.test(value) ? value : fail('must be the code as it was given'))),
+    parse: optional(value => (/^[\x21-\x7e]{1,200}$/.test(value) ? value : fail('must be the code as it was given'))),
   },
   PEYK_PROFILE: {
     default: 'home',
@@ -124,18 +99,18 @@ export const settings = {
   PEYK_VANTAGE: {
     default: '',
     text: 'Country and network this agent measures from, like KE:33771. Unset: found by STUN and databases on this machine.',
-    parse: orNull(vantage),
+    parse: optional(vantage),
   },
   PEYK_ASN_DB: {
     default: '',
     text: 'Network database: an .mmdb, the text of `location dump`, or the CSV of @ip-location-db/asn. Unset: countries only.',
-    parse: orNull(value => resolve(value)),
+    parse: optional(value => resolve(value)),
   },
-  PEYK_APPS: { default: '', text: 'Measure only these apps, like telegram,signal. Unset: all.', parse: orNull(ids) },
+  PEYK_APPS: { default: '', text: 'Measure only these apps, like telegram,signal. Unset: all.', parse: optional(ids) },
   PEYK_QUIET: {
     default: '',
     text: 'Hours in which nothing is measured, on this machine’s clock, like 23:00-07:00.',
-    parse: orNull(value => parseQuiet(value) ?? fail('must be two times, like 23:00-07:00')),
+    parse: optional(value => parseQuiet(value) ?? fail('must be two times, like 23:00-07:00')),
   },
   PEYK_BATTERY: { default: 'no', text: 'yes: measure on battery too.', parse: yes },
   PEYK_UNUSUAL: {

@@ -1,5 +1,6 @@
+import { readSettings, SettingsError } from '../../measurement/settings.ts'
 import { startHelper } from './helper.ts'
-import { readSettings, SettingsError, settings } from './settings.ts'
+import { settings } from './settings.ts'
 
 const rows = Object.entries(settings).map(
   ([name, { default: fallback, text }]) => `  ${name.padEnd(18)} ${text} (${fallback})`,
@@ -26,7 +27,12 @@ export const helperCommand = async (args: readonly string[], say: (text: string)
     else process.stderr.write(usage)
     return help ? 0 : 2
   }
-  const { PEYK_HOST: host, PEYK_HELPER_PORTS, PEYK_HELPER_RATE: rate, PEYK_HELPER_QUOTA: quota } = readSettings()
+  const {
+    PEYK_HOST: host,
+    PEYK_HELPER_PORTS,
+    PEYK_HELPER_RATE: rate,
+    PEYK_HELPER_QUOTA: quota,
+  } = readSettings(settings)
   const helper = await startHelper({ host, ports: PEYK_HELPER_PORTS, rate, quota }).catch(error => {
     const { code = '', message } = error as NodeJS.ErrnoException
     if (!(code in advice)) throw error

@@ -1,8 +1,4 @@
-type Setting<T> = { default: string; text: string; parse: (value: string) => T }
-
-const fail = (must: string): never => {
-  throw new Error(must)
-}
+import { fail, host, type Setting } from '../../measurement/settings.ts'
 
 const megabytes = (value: string): number =>
   /^\d{1,6}$/.test(value) && Number(value) > 0 ? Number(value) * 1e6 : fail('must be a whole number of megabytes')
@@ -15,8 +11,7 @@ export const settings = {
   PEYK_HOST: {
     default: '0.0.0.0',
     text: 'Address to listen on.',
-    parse: (value: string) =>
-      /^[0-9A-Za-z:.-]{1,253}$/.test(value) ? value : fail('must be a host name or an IP address'),
+    parse: host,
   },
   PEYK_HELPER_PORTS: {
     default: '443,80,5222,3478,599',
@@ -34,27 +29,3 @@ export const settings = {
     parse: megabytes,
   },
 } as const satisfies Record<string, Setting<unknown>>
-
-/** A setting that is wrong; `message` has a line for each. */
-export class SettingsError extends Error {
-  override name = 'SettingsError'
-  readonly exitCode = 2
-}
-
-type Read = { readonly [N in keyof typeof settings]: ReturnType<(typeof settings)[N]['parse']> }
-
-/** Reads and validates every setting; an empty one counts as unset. */
-export const readSettings = (env: Record<string, string | undefined> = process.env): Read => {
-  const wrong: string[] = []
-  const entries = Object.entries(settings).map(([name, { default: fallback, parse }]) => {
-    const value = env[name] || fallback
-    try {
-      return [name, parse(value)]
-    } catch (error) {
-      wrong.push(`${name} ${(error as Error).message}; it is ${JSON.stringify(value)}.`)
-      return [name, null]
-    }
-  })
-  if (wrong.length > 0) throw new SettingsError(wrong.join('\n'))
-  return Object.fromEntries(entries) as Read
-}

@@ -1,3 +1,4 @@
+import { CAP, FROZEN_SECONDS } from '../../measurement/judge/throttle.ts'
 import { transferMarks } from '../../measurement/step.ts'
 import type { Note } from './trace.ts'
 
@@ -5,13 +6,6 @@ import type { Note } from './trace.ts'
 const LOOK = 20
 const TICK = 100
 const MAX_TICKS = 256
-
-/**
- * Seconds a transfer may take after its first byte, and the silence before that which makes it a freeze and no slow
- * transfer (reference detection.md §5.3).
- */
-const CAP_SECONDS = 8
-const FROZEN_SECONDS = 3
 
 /**
  * Bytes against time, kept in the note of a step as they come, so that a transfer that is given up keeps what it saw:
@@ -37,12 +31,12 @@ export class Arrival {
     note.gap = 0
     this.timer = setInterval(() => {
       this.look()
-      if (performance.now() - (this.first ?? this.start) >= CAP_SECONDS * 1000) this.end.resolve('cap')
+      if (performance.now() - (this.first ?? this.start) >= CAP * 1000) this.end.resolve('cap')
     }, LOOK)
     this.look()
   }
 
-  /** Time is up: `CAP_SECONDS` after the first byte, or where none came after the start. */
+  /** Time is up: `CAP` after the first byte, or where none came after the start. */
   get over(): Promise<'cap'> {
     return this.end.promise
   }

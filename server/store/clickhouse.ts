@@ -1,6 +1,6 @@
 import { createReadStream } from 'node:fs'
 import { type ClickHouseClient, ClickHouseError, ClickHouseLogLevel, createClient } from '@clickhouse/client'
-import { ConfigError } from '../config.ts'
+import { SettingsError } from '../../measurement/settings.ts'
 import { clustered, clusterSettings } from './cluster.ts'
 import { type Params, type Store, StoreAway } from './store.ts'
 
@@ -38,7 +38,7 @@ export const openClickHouse = async (url: string, cluster: string | null = null)
   const answer = await client.ping()
   if (!answer.success) {
     await client.close()
-    throw new ConfigError(`PEYK_CLICKHOUSE_URL: no ClickHouse answers there (${answer.error.message}).`)
+    throw new SettingsError(`PEYK_CLICKHOUSE_URL: no ClickHouse answers there (${answer.error.message}).`)
   }
   return new Remote(client, clientOf(url, MOST_STREAMS, cluster), cluster)
 }

@@ -1,4 +1,4 @@
-import { ConfigError } from '../config.ts'
+import { SettingsError } from '../../measurement/settings.ts'
 import type { Store } from './store.ts'
 
 /** Durable before acknowledged: a part is on disk, power loss included, when its insert returns. */
@@ -128,7 +128,7 @@ export const migrate = async (store: Store): Promise<void> => {
   const [row] = await store.query<{ version: number }>('SELECT max(version) AS version FROM migrations')
   const done = row?.version ?? 0
   if (done > migrations.length) {
-    throw new ConfigError(
+    throw new SettingsError(
       `The store has schema ${done}, this program knows ${migrations.length}: start the newer program, or restore a backup made before the upgrade.`,
     )
   }

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { loadEvents } from '../../events/load.ts'
+import { SettingsError } from '../../measurement/settings.ts'
 import { startAgent } from '../../probes/agent/agent.ts'
 import { signCatalogue } from '../../probes/agent/catalogue.ts'
 import type { Clock } from '../../probes/agent/clock.ts'
@@ -14,7 +15,7 @@ import { readConfig as readAgentConfig } from '../../probes/agent/config.ts'
 import { makeKey, publicHalf } from '../../probes/agent/identity.ts'
 import { measure } from '../../probes/all.ts'
 import type { Measure } from '../../probes/probe.ts'
-import { ConfigError, readConfig } from '../../server/config.ts'
+import { readConfig } from '../../server/config.ts'
 import { buildPageIfStale, pageFolder } from '../../server/page/build.ts'
 import { runServer } from '../../server/run.ts'
 import type { Server } from '../../server/server.ts'
@@ -169,7 +170,7 @@ const main = async (): Promise<number> => {
     const env = { PEYK_DATA: './demo', ...process.env }
     demo = await replay(env, { say, ...(values.speed ? { daysPerSecond: Number(values.speed) } : {}) })
   } catch (error) {
-    if (!(error instanceof ConfigError)) throw error
+    if (!(error instanceof SettingsError)) throw error
     process.stderr.write(`${error.message}\n`)
     return 2
   }

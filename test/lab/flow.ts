@@ -1,4 +1,4 @@
-import { CAP, type Leg, MARKS } from '../../measurement/judge/throttle.ts'
+import { CAP, FROZEN_SECONDS, type Leg, MARKS } from '../../measurement/judge/throttle.ts'
 import type { Random } from '../bench/detection/random.ts'
 
 /** A line of somebody's, and the way beyond it. Seconds, bytes, bytes a second. */
@@ -44,7 +44,6 @@ export type Generator = (line: Line, random: Random) => Road
 
 /** The probe looks at its socket so often (probes/net/arrival.ts). */
 const LOOK = 0.02
-const FROZEN_SECONDS = 3
 
 /** What the transfer probe would have written down. */
 export const legOf = (
