@@ -6,7 +6,9 @@ export default defineConfig({
     // One process a file: chDB binds one data folder per process.
     pool: 'forks',
     maxWorkers: 2,
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    // A test that hangs, not one on a busy machine: most take well under a second.
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+    expect: { poll: { timeout: 60_000 } },
   },
 })

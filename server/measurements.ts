@@ -51,7 +51,7 @@ const paramsOf = ({
 export const measurementsQuery = (wanted: MeasurementsWanted): { sql: string; params: Params } => {
   const sql = `SELECT formatDateTime(start, '%Y-%m-%dT%H:%i:%SZ') AS window, app, feature, target, kind, family, route, role, country,
     if(shown, asn, 0) AS asn, access, failure, \`steps.operation\` AS operations, \`steps.duration\` AS seconds, \`steps.failure\` AS failures,
-    served_asn, served_country, served_dc, origin_proof,
+    served_asn, served_country, served_dc, origin_proof, marks,
     origin, trust, software, catalogue, rule, if(origin = 'agent', 'CC BY 4.0', if(origin = 'simulated', 'CC0 1.0', source_licence)) AS licence
   FROM (${SELECTED})
   WHERE ${ASKED}

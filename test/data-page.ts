@@ -141,6 +141,8 @@ export const publicColumns = {
   served_country: 'Country of that address; ZZ unknown.',
   served_dc: 'Data centre, where the app names it.',
   origin_proof: 'What the answer proves of where it came from.',
+  marks:
+    '`loop_stalled`: its machine was busy, so its seconds say nothing of the network. `time_uncertain`: nor does its window of when.',
   origin: '`agent`, `ooni` or `simulated`.',
   trust: '`corroborated`, `claimed` or `operator`.',
   software: 'Program and version that measured.',

@@ -70,7 +70,7 @@ const lab = async () => {
 }
 
 describe.skipIf(!here)('the single executable', () => {
-  test('two builds are the same, byte for byte', { timeout: 120_000 }, () => {
+  test('two builds are the same, byte for byte', () => {
     const again = buildInto('two')
     expect(readFileSync(program).equals(readFileSync(again))).toBe(true)
     const sums = readFileSync(join(work, 'one/SHA256SUMS'), 'utf8')
@@ -102,7 +102,7 @@ describe.skipIf(!here)('the single executable', () => {
   test('an agent of it measures from where it is seen, delivers, and ends when told to', async () => {
     const { collector, settings } = await lab()
     const { child, code, err, folder } = run(settings, 'agent', '--yes')
-    await vi.waitFor(() => expect(collector.measurements()).toHaveLength(2), { timeout: 20_000 })
+    await vi.waitFor(() => expect(collector.measurements()).toHaveLength(2), { timeout: 60_000 })
     expect(collector.measurements()[0]).toMatchObject({ country: 'KE', failure: 'connection_refused' })
     child.kill('SIGTERM')
     expect(await code).toBe(0)

@@ -39,7 +39,7 @@ const at = async (id: string, host: string, talk: (socket: Socket) => void) => (
   timeout: 2,
 })
 
-test('a measurement walks from a target to the page', { timeout: 60_000 }, async () => {
+test('a measurement walks from a target to the page', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'peyk-walk-'))
   const release = makeKey()
   const control = createHttp((_, response) => response.writeHead(204).end())
@@ -102,7 +102,7 @@ test('a measurement walks from a target to the page', { timeout: 60_000 }, async
       const { points } = (await get('/v1/series?app=telegram&country=KE&asn=33771')) as Series
       expect(points.findLast(({ attempts }) => attempts > 0)).toMatchObject({ attempts: 3, verdict: 'partial' })
     },
-    { timeout: 40_000, interval: 500 },
+    { timeout: 60_000, interval: 500 },
   )
   const { points } = (await get('/v1/series?app=telegram&country=KE&asn=33771')) as Series
   expect(points.findLast(({ attempts }) => attempts > 0)).toMatchObject({
@@ -112,8 +112,17 @@ test('a measurement walks from a target to the page', { timeout: 60_000 }, async
     layer: 'protocol',
     state: 'unconfirmed',
   })
-  expect(points.findLast(({ attempts }) => attempts > 0)?.latency.connect).toBeGreaterThan(0)
-  expect(points.findLast(({ attempts }) => attempts > 0)?.latency.protocol_handshake).toBeGreaterThan(0)
+  // Seconds come from the runs that this machine did not spoil by being busy.
+  const rows = await (await fetch(`${server.url}/v1/measurements?app=telegram`)).text()
+  const calm = rows
+    .trim()
+    .split('\n')
+    .map(line => JSON.parse(line) as { marks: string[]; operations: string[]; failures: string[] })
+    .filter(({ marks }) => !marks.includes('loop_stalled'))
+  for (const operation of ['connect', 'protocol_handshake'] as const) {
+    const timed = calm.some(({ operations, failures }) => operations.some((of, i) => of === operation && !failures[i]))
+    expect((points.findLast(({ attempts }) => attempts > 0)?.latency[operation] ?? 0) > 0).toBe(timed)
+  }
   const { places } = (await get('/v1/reachability?country=KE')) as Reachability
   expect(places.map(({ app, asn, verdict }) => [app, asn, verdict])).toContainEqual(['telegram', 33771, 'partial'])
 

@@ -71,7 +71,7 @@ const empty = ({ spool, outcomes }: { spool: Spool; outcomes: DeliveryOutcome[] 
       expect(spool.status().batches).toBe(0)
       expect(outcomes.at(-1)).toMatch(/stored|refused/)
     },
-    { timeout: 10_000, interval: 20 },
+    { timeout: 60_000, interval: 20 },
   )
 
 test('it enrols once, proves each report, and forgets a batch by its receipt only', async () => {
@@ -95,7 +95,7 @@ test('it enrols once, proves each report, and forgets a batch by its receipt onl
   await empty(one)
   expect(collector.enrolments).toHaveLength(1)
   const said = { enrolled: 'vantage', delivered: 6, trouble: null }
-  await vi.waitFor(() => expect(one.reporter.status()).toMatchObject(said))
+  await vi.waitFor(() => expect(one.reporter.status()).toMatchObject(said), { timeout: 60_000 })
 })
 
 test('a receipt that is lost on the way means one more sending of the same batch, stored once', async () => {
@@ -222,7 +222,9 @@ test('a server that is away for a while gets everything when it is back', async 
   one.run()
   const ids: string[] = []
   for (let at = 0; at < 30; at++) ids.push(...(await appendBatch(one.spool, 2)))
-  await vi.waitFor(() => expect(one.outcomes.filter(outcome => outcome === 'unreachable').length).toBeGreaterThan(2))
+  await vi.waitFor(() => expect(one.outcomes.filter(outcome => outcome === 'unreachable').length).toBeGreaterThan(2), {
+    timeout: 60_000,
+  })
   expect(one.lines.filter(line => line.startsWith('no delivery'))).toHaveLength(1)
   isBack = true
   await empty(one)
@@ -248,7 +250,7 @@ test('an agent that is not admitted keeps everything, and says why', async () =>
   collector.closedTo.add(one.identity.thumbprint)
   const ids = await appendBatch(one.spool, 2)
   one.run()
-  await vi.waitFor(() => expect(one.outcomes.length).toBeGreaterThan(1))
+  await vi.waitFor(() => expect(one.outcomes.length).toBeGreaterThan(1), { timeout: 60_000 })
   expect(one.reporter.status().trouble).toBe('the server answered 403: no such code')
   expect((await contents(one.spool)).map(({ id }) => id)).toEqual(ids)
 })
@@ -263,7 +265,7 @@ test('a batch that no report can carry is passed over, never thrown away', async
   const ids = await appendBatch(one.spool, 2)
   for (let at = 0; at < 2; at++) collector.misbehave.push({ path: '/v1/reports', how: refuse })
   one.run()
-  await vi.waitFor(() => expect(one.spool.status().batches).toBe(1), { timeout: 10_000 })
+  await vi.waitFor(() => expect(one.spool.status().batches).toBe(1), { timeout: 60_000 })
   expect(collector.measurements().map(({ id }) => id)).toEqual(ids)
   expect((await one.spool.peek(1, 1))[0]!.id).toBe(poison!.id)
 })
@@ -274,7 +276,7 @@ test('it takes the catalogue, a newer one when a receipt names it, and passes th
   const one = await reporting(collector.url, { onCatalogue: ({ version }) => taken.push(version) })
   collector.catalogue = { bytes: await signCatalogue(documentOf(3), release), version: 3 }
   one.run()
-  await vi.waitFor(() => expect(taken).toEqual([3]))
+  await vi.waitFor(() => expect(taken).toEqual([3]), { timeout: 60_000 })
   collector.catalogue = { bytes: await signCatalogue(documentOf(4), release), version: 4 }
   const now = Date.now() / 1000
   collector.requests = [
@@ -282,7 +284,7 @@ test('it takes the catalogue, a newer one when a receipt names it, and passes th
     { target: 'telegram.late', expires: now - 5 },
   ]
   await appendBatch(one.spool, 1)
-  await vi.waitFor(() => expect(taken).toEqual([3, 4]))
+  await vi.waitFor(() => expect(taken).toEqual([3, 4]), { timeout: 60_000 })
   expect(one.wanted).toHaveLength(1)
   expect(one.wanted[0]!.targets).toEqual(['telegram.a'])
   expect(one.wanted[0]!.expires).toBeGreaterThan(1_490)
@@ -302,7 +304,9 @@ test('a catalogue of somebody else’s key is not taken, is asked for rarely, an
   expect(one.reporter.status().refusal).toBe('catalogue: It is not signed by the release key.')
   expect(collector.heard.filter(({ path }) => path === '/v1/catalogue')).toHaveLength(1)
   one.clock.now += 100
-  await vi.waitFor(() => expect(collector.heard.filter(({ path }) => path === '/v1/catalogue')).toHaveLength(2))
+  await vi.waitFor(() => expect(collector.heard.filter(({ path }) => path === '/v1/catalogue')).toHaveLength(2), {
+    timeout: 60_000,
+  })
 })
 
 test('a backlog goes out in several reports, none larger than the line has shown to carry', async () => {

@@ -228,7 +228,7 @@ test('a full disk loses nothing it need not, and what waited is written when the
   await again.close()
 })
 
-test('killed at any moment, it has lost nothing that was promised', { timeout: 60_000 }, async () => {
+test('killed at any moment, it has lost nothing that was promised', async () => {
   const path = await folder()
   const promised: string[] = []
   const acknowledged = new Map<string, string[]>()

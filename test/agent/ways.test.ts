@@ -24,7 +24,7 @@ const running = async (program: string, args: string[], port: number): Promise<v
       new Promise<void>((resolve, reject) => {
         const socket = connect(port, '127.0.0.1', () => resolve(void socket.destroy())).on('error', reject)
       }),
-    { timeout: 5_000 },
+    { timeout: 60_000 },
   )
 }
 

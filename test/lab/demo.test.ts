@@ -26,9 +26,7 @@ test('time passes only while everybody sleeps', async () => {
   expect(Math.max(...times)).toBeGreaterThanOrEqual(1_090)
 })
 
-test('the first hours of the demo: real agents in April 2018, and simulated in every answer', {
-  timeout: 120_000,
-}, async () => {
+test('the first hours of the demo: real agents in April 2018, and simulated in every answer', async () => {
   const env = {
     PEYK_DATA: mkdtempSync(join(tmpdir(), 'peyk-demo-')),
     ...{ PEYK_PORT: '0', PEYK_METRICS_PORT: '0', PEYK_LOG: 'silent' },

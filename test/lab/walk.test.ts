@@ -79,7 +79,7 @@ const world = async () => {
   return { relays, apps }
 }
 
-test('censor, agents, server, finding, metric', { timeout: 75_000 }, async () => {
+test('censor, agents, server, finding, metric', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'peyk-censor-'))
   const { relays, apps } = await world()
   const release = makeKey()

@@ -17,7 +17,7 @@ const measured = async (wishes: Parameters<typeof objectPeer>[0], trains = 0) =>
   return { kind: 'transfer' as const, steps, pair }
 }
 
-test('what the probe saw becomes a leg that the rule reads', { timeout: 30_000 }, async () => {
+test('what the probe saw becomes a leg that the rule reads', async () => {
   const [fast, held, frozen, cut] = await Promise.all([
     measured({}, 1),
     measured({ rate: 12_000 }),

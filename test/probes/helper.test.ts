@@ -224,7 +224,7 @@ test('as a program: it says where it listens, stops when told, and names a setti
     return { child, said: () => said, ended: once(child, 'exit') as Promise<[number]> }
   }
   const good = start({ PEYK_HOST: '127.0.0.1', PEYK_HELPER_PORTS: '0' })
-  await expect.poll(good.said, { timeout: 10_000 }).toMatch(/^Helper on 127\.0\.0\.1, TCP and UDP \d+/)
+  await expect.poll(good.said, { timeout: 60_000 }).toMatch(/^Helper on 127\.0\.0\.1, TCP and UDP \d+/)
   const [, port] = /UDP (\d+)/.exec(good.said())!
   expect((await run(asking(Number(port)))).failure).toBeNull()
   good.child.kill('SIGTERM')

@@ -129,7 +129,7 @@ test.skipIf(!installed('turnserver'))('stun: coturn answers (skipped without the
   })
   // It listens for UDP a moment after TCP.
   const bound = () => run(loopbackTarget('stun', peer.port, { train: 0 }))
-  await expect.poll(async () => (await bound()).failure, { timeout: 5000 }).toBeNull()
+  await expect.poll(async () => (await bound()).failure, { timeout: 60_000 }).toBeNull()
   const { failure, steps } = await run(loopbackTarget('stun', peer.port, { train: 10 }, { timeout: 5 }))
   expect(failure).toBeNull()
   expect(steps[1]).toMatchObject({ count: 10 })

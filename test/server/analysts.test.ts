@@ -71,7 +71,7 @@ const told = async () => {
   }
 }
 
-test('two analysts at once and in turn tell what one tells', { timeout: 120_000 }, async () => {
+test('two analysts at once and in turn tell what one tells', async () => {
   const one = await analyst()
   one.touch(await arrive(START, END))
   await one.idle()

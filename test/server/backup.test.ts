@@ -61,9 +61,7 @@ const sums = async (store: Store) => {
   return found
 }
 
-test('a store that is in use is exported, and taken in by ClickHouse with equal counts and sums', {
-  timeout: 120_000,
-}, async () => {
+test('a store that is in use is exported, and taken in by ClickHouse with equal counts and sums', async () => {
   const backup = join(folder, 'backup')
   expect(await exportStore(backup, config, [], say)).toBe(0)
   const files = readdirSync(backup)
@@ -92,9 +90,7 @@ test('an export of a newer schema, a changed file and a folder that is none are 
   await expect(importStore(backup, there, say)).rejects.toThrow(/is not the file that was exported/)
 })
 
-test('the dump has a file of public rows for each day, with counts and hashes, and is made anew without harm', {
-  timeout: 120_000,
-}, async () => {
+test('the dump has a file of public rows for each day, with counts and hashes, and is made anew without harm', async () => {
   const dump = join(folder, 'dump')
   const day = (at: number) => new Date(at * 1000).toISOString().slice(0, 10)
   const args = [dump, '--from', day(START + 14 * DAY), '--to', day(START + 17 * DAY)]
@@ -115,7 +111,7 @@ test('the dump has a file of public rows for each day, with counts and hashes, a
   await expect(dumpCommand([dump, '--from', 'yesterday'], config, [], say)).rejects.toThrow(/peyk dump FOLDER/)
 })
 
-test('without a running server the commands bring one of their own', { timeout: 120_000 }, async () => {
+test('without a running server the commands bring one of their own', async () => {
   await server.close()
   expect(await exportStore(join(folder, 'again'), config, [], say)).toBe(0)
   expect(said.at(-1)).toMatch(/rows, in /)

@@ -102,9 +102,9 @@ const requests = async (outcome: string): Promise<number> => {
   const metrics = await (await fetch(server.metricsUrl)).text()
   return Number(new RegExp(`peyk_confirmation_requests_total{outcome="${outcome}"} (\\d+)`).exec(metrics)?.[1] ?? 0)
 }
-const eventually = (look: () => Promise<void>) => vi.waitFor(look, { timeout: 30_000, interval: 250 })
+const eventually = (look: () => Promise<void>) => vi.waitFor(look, { timeout: 60_000, interval: 250 })
 
-test('an alarm asks agents of its network, and their answers confirm it', { timeout: 60_000 }, async () => {
+test('an alarm asks agents of its network, and their answers confirm it', async () => {
   // Two days of answers; then, for an hour and a half, nothing of five of the six agents reaches the app.
   for (const [index, agent] of agents.entries()) {
     const rows: Measurement[] = []

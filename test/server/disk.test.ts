@@ -50,7 +50,7 @@ test('a full disk acknowledges nothing, and loses nothing once there is room', {
   expect(days).toMatchObject([{ measured: 400, delivered: 400, missing: 0 }])
 })
 
-test('a second server on the same folder does not start, and says why', { timeout: 120_000 }, async () => {
+test('a second server on the same folder does not start, and says why', async () => {
   const data = folder()
   const server = await startPart({ PEYK_DATA: data })
   onTestFinished(() => server.stop())

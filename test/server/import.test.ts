@@ -76,9 +76,7 @@ test('killed at random points and begun again: each measurement once, none missi
   await store.close()
 })
 
-test('a server that holds the folder does the work; a second server is refused, with what to do', {
-  timeout: 120_000,
-}, async () => {
+test('a server that holds the folder does the work; a second server is refused, with what to do', async () => {
   const data = join(folder, 'served')
   const server = peyk(['start'], data)
   running.push(server)
@@ -107,9 +105,7 @@ test('a server that holds the folder does the work; a second server is refused, 
   expect((await once(server, 'exit'))[0]).toBe(0)
 })
 
-test('a line that cannot be read is named and makes the exit code 1; wrong usage is 2', {
-  timeout: 60_000,
-}, async () => {
+test('a line that cannot be read is named and makes the exit code 1; wrong usage is 2', async () => {
   const broken = join(folder, 'broken.jsonl')
   writeFileSync(broken, '{\n')
   const { code, text } = await outputOf(peyk(['import', 'ooni', broken], join(folder, 'broken')))

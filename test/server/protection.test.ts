@@ -236,8 +236,12 @@ test('an agent that reports too often, then a network that asks too often, are t
     }
   }
   expect(refused).toBe(50)
-  const flood = await Promise.all(Array.from({ length: 2_000 }, () => fetch(`${server.url}/v1/nonce`)))
-  const last = flood.find(({ status }) => status === 429)
+  let last: Response | undefined
+  // In groups: a thousand connections at once are more than a busy machine takes.
+  for (let asked = 0; asked < 2_000 && !last; asked += 100) {
+    const flood = await Promise.all(Array.from({ length: 100 }, () => fetch(`${server.url}/v1/nonce`)))
+    last = flood.find(({ status }) => status === 429)
+  }
   expect(last && (await last.json())).toMatchObject(limited)
   expect((await fetch(`${server.url}/healthz`)).status).toBe(200)
 })

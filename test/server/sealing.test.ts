@@ -179,19 +179,19 @@ const textOf = (path: string): string =>
     .map(file => readFileSync(join(file.parentPath, file.name), 'latin1'))
     .join('\n')
 
-test('what the real agent sealed arrives', { timeout: 60_000 }, async () => {
+test('what the real agent sealed arrives', async () => {
   const { run, config } = await realAgent()
   const before = await count()
   const agent = await run()
-  await vi.waitFor(async () => expect(await count()).toBe(before + 2), { timeout: 20_000 })
-  await vi.waitFor(() => expect(agent.status()).toMatchObject({ spool: { batches: 0, dropped: { refused: 0 } } }))
+  await vi.waitFor(async () => expect(await count()).toBe(before + 2), { timeout: 60_000 })
+  await vi.waitFor(() => expect(agent.status()).toMatchObject({ spool: { batches: 0, dropped: { refused: 0 } } }), {
+    timeout: 60_000,
+  })
   await agent.stop()
   expect(readFileSync(join(config.folder, 'operator.jose'), 'latin1')).toMatch(/^eyJ/)
 })
 
-test('the disk of the real agent tells nothing, and its spool comes in by hand and by wire, once', {
-  timeout: 60_000,
-}, async () => {
+test('the disk of the real agent tells nothing, and its spool comes in by hand and by wire, once', async () => {
   const { run, config, thumbprint } = await realAgent()
   const admin = adminOf({ PEYK_DATA: server.folder } as Parameters<typeof adminOf>[0], server.url)
   // Cut off: it may not report, and measures all the same.
@@ -199,7 +199,7 @@ test('the disk of the real agent tells nothing, and its spool comes in by hand a
   await server.admin('PATCH', `/v1/admin/agents/${thumbprint}`, { standing: 'revoked' })
   const arrived = await count()
   const cut = await run()
-  await vi.waitFor(() => expect(cut.status()).toMatchObject({ spool: { batches: 1 } }), { timeout: 20_000 })
+  await vi.waitFor(() => expect(cut.status()).toMatchObject({ spool: { batches: 1 } }), { timeout: 60_000 })
   await cut.stop()
   const waiting: Batch[] = []
   for await (const batch of readSpool(join(config.folder, 'spool'))) waiting.push(batch)
@@ -226,15 +226,13 @@ test('the disk of the real agent tells nothing, and its spool comes in by hand a
 
   const back = await run()
   await vi.waitFor(() => expect(back.status()).toMatchObject({ spool: { batches: 0, dropped: { refused: 0 } } }), {
-    timeout: 20_000,
+    timeout: 60_000,
   })
   await back.stop()
   expect(await count()).toBe(arrived + measured)
 })
 
-test('where no server runs the import brings one of its own, and names what it refuses', {
-  timeout: 60_000,
-}, async () => {
+test('where no server runs the import brings one of its own, and names what it refuses', async () => {
   const data = await folder()
   const identity = await openIdentity(await folder())
   const file = join(data, 'carried')
