@@ -1,4 +1,4 @@
-import type { Place } from '../../measurement/answers.ts'
+import type { Degradation, Place } from '../../measurement/answers.ts'
 import { isTrouble, type Verdict, verdicts } from '../../measurement/verdict.ts'
 import { appName } from './app-name.ts'
 import { rowsOf } from './matrix-rows.ts'
@@ -24,15 +24,33 @@ export function breadthOf(place: Place): { own: number; total: number } {
   }
 }
 
-/** What a reader would quote: a sentence for each app in trouble, or that all is well, or that the line is dead. */
-export function Headline({ places, overview }: { places: readonly Place[]; overview: boolean }) {
-  const { words, format } = useView()
+/** The worst verdict on networks of a country whose own is fine, since it is not confirmed; and on how many. */
+const doubtOf = (place: Place): [Verdict, number] | undefined =>
+  place.verdict === 'ok' ? countsOf(place).find(([verdict]) => isTrouble(verdict)) : undefined
+
+type Props = { places: readonly Place[]; findings: readonly Degradation[]; overview: boolean }
+
+/**
+ * What a reader would quote: a sentence for each app in trouble, or that all is well, or that the line is dead. All is well
+ * only where no network is in trouble: one blocked network is not fine, however few saw it.
+ */
+export function Headline({ places, findings, overview }: Props) {
+  const { address, words, format } = useView()
+  const apps = [...new Set(places.map(place => place.app))]
   const rows = rowsOf(places)
   if (rows.length === 1 && rows[0]!.lineDown) return <p class="line-is-down">{words.matrix.lineDown}</p>
   const troubled = places
     .filter(place => isTrouble(place.verdict))
     .sort((a, b) => verdicts.indexOf(b.verdict) - verdicts.indexOf(a.verdict))
-  const fine = places.length > 0 && places.every(place => place.verdict === 'ok')
+  const doubts = places.flatMap(place => {
+    const [verdict, count] = doubtOf(place) ?? []
+    return verdict && count ? [{ place, verdict, count }] : []
+  })
+  // Of what was found the findings say more, and more surely.
+  const unknown = doubts.filter(
+    ({ place: { app, country } }) => !findings.some(found => found.app === app && found.country === country),
+  )
+  const fine = places.length > 0 && doubts.length === 0 && places.every(place => place.verdict === 'ok')
   return (
     <ul class="headline">
       {troubled.length <= MOST_LINES ? (
@@ -45,13 +63,37 @@ export function Headline({ places, overview }: { places: readonly Place[]; overv
       ) : (
         <Together places={troubled} overview={overview} />
       )}
+      {unknown.length > 0 && <Doubts doubts={unknown} overview={overview} />}
       {fine && (
         <li>
           <Shape verdict="ok" />
-          {words.matrix.allFine(places.length, format.number(places.length))}
+          {words.matrix.allFine(apps.length, format.number(apps.length), appName(apps[0]!, address.language))}
         </li>
       )}
     </ul>
+  )
+}
+
+type Doubt = { place: Place; verdict: Verdict; count: number }
+
+/** Said in one line, and that it is not certain. */
+function Doubts({ doubts, overview }: { doubts: readonly Doubt[]; overview: boolean }) {
+  const { words, format } = useView()
+  const subject = useSubject(overview)
+  const said = doubts.slice(0, MOST_LINES).map(({ place, verdict, count }) => {
+    const { total } = breadthOf(place)
+    return words.matrix.headline(subject(place), words.verdict[verdict], format.number(count), format.number(total))
+  })
+  const rest = doubts.length - said.length
+  return (
+    <li class="doubt">
+      <Shape verdict={doubts[0]!.verdict} />
+      <span>
+        {words.matrix.doubt(
+          [...said, ...(rest > 0 ? [words.matrix.others(format.number(rest))] : [])].join(words.semicolon),
+        )}
+      </span>
+    </li>
   )
 }
 

@@ -1,9 +1,12 @@
-import type { Place, Reachability } from '../../measurement/answers.ts'
+import type { Degradation, Degradations, Place, Reachability } from '../../measurement/answers.ts'
+import { CONTROL } from '../../measurement/catalogue.ts'
 import { features } from '../../measurement/target.ts'
+import { ROLLUP_SECONDS } from '../../measurement/windows.ts'
 import { instantText } from './address.ts'
-import { appIds, appName } from './app-name.ts'
+import { appIds, appName, idsWith } from './app-name.ts'
 import { ask, useAsked } from './ask.ts'
 import { newestOf } from './chart-load.ts'
+import { CurrentFindings } from './current-findings.tsx'
 import { Empty, NotNow } from './empty.tsx'
 import { Headline } from './headline.tsx'
 import { Legend } from './legend.tsx'
@@ -17,25 +20,40 @@ import { useView } from './view.tsx'
 /** While the present is shown it is asked for anew this often, in milliseconds: verdicts are made every five minutes. */
 const REFRESH = 60_000
 
+type Answer = { answer: Reachability; findings: readonly Degradation[] }
+
+/** Verdicts of one time, and the findings that last then. Of one country where one is chosen: so is whose data it is. */
+async function load(at: number | null, country: string | null, signal: AbortSignal): Promise<Answer> {
+  const time = at ?? Date.now() / 1_000
+  const [answer, { degradations }] = await Promise.all([
+    ask<Reachability>('/v1/reachability', { at: at === null ? null : instantText(at), country }, signal),
+    ask<Degradations>(
+      '/v1/degradations',
+      { country, from: instantText(time), to: instantText(time + ROLLUP_SECONDS) },
+      signal,
+    ),
+  ])
+  return { answer, findings: degradations }
+}
+
 /** Which messengers work at one time: by country, or by the networks of one country. */
 export function MatrixView() {
   const { address, words } = useView()
-  const { country } = address
-  const at = address.at === null ? null : instantText(address.at)
+  const { at, country } = address
   const { value, trouble } = useAsked(
     `${at} ${country}`,
-    // Of one country where one is chosen: whose data it is, is then said of that country alone.
-    signal => ask<Reachability>('/v1/reachability', { at, country }, signal),
+    signal => load(at, country, signal),
     at === null ? REFRESH : undefined,
   )
   if (value === null) return trouble ? <TroubleNote trouble={trouble} /> : <p class="loading">{words.loading}</p>
-  const nothingEver = value.places.length === 0 && (value.countries?.length ?? 0) === 0 && value.newest === null
+  const { places, countries, newest, sources } = value.answer
+  const nothingEver = places.length === 0 && (countries?.length ?? 0) === 0 && newest === null
   return (
     <>
-      <SimulatedBand sources={value.sources} />
+      <SimulatedBand sources={sources} />
       <TroubleNote trouble={trouble} />
-      {nothingEver ? <Empty /> : <Measured answer={value} />}
-      <Sources sources={value.sources} />
+      {nothingEver ? <Empty /> : <Measured {...value} />}
+      <Sources sources={sources} />
     </>
   )
 }
@@ -50,7 +68,7 @@ function placesOf(own: readonly Place[], country: string | null) {
       }
 }
 
-function Measured({ answer }: { answer: Reachability }) {
+function Measured({ answer, findings }: Answer) {
   const { address, format, link } = useView()
   const own = answer.places.filter(place => place.feature === address.feature && appIds.includes(place.app))
   const countries = countriesOf(own)
@@ -64,6 +82,8 @@ function Measured({ answer }: { answer: Reachability }) {
     overview,
   })
   const newest = newestOf(answer, country)
+  // Of the network itself whatever the use.
+  const known = findings.filter(({ app, feature }) => app === CONTROL || feature === address.feature)
   const measuredFeatures = features.filter(feature => answer.places.some(place => place.feature === feature))
   return (
     <>
@@ -75,10 +95,14 @@ function Measured({ answer }: { answer: Reachability }) {
         features={measuredFeatures}
       />
       {all.length === 0 && whole.length === 0 ? (
-        <NotNow newest={newest} href={link({ at: newest })} />
+        <>
+          <NotNow newest={newest} href={link({ at: newest })} />
+          <CurrentFindings findings={known} />
+        </>
       ) : (
         <>
-          <Headline places={overview ? all : whole} overview={overview} />
+          <Headline places={overview ? all : whole} findings={known} overview={overview} />
+          <CurrentFindings findings={known} />
           <Matrix arranged={arranged} whole={whole} overview={overview} />
           <Left arranged={arranged} />
           <Legend />
@@ -112,7 +136,7 @@ function Title({ answer, country }: { answer: Reachability; country: string | nu
 function Left({ arranged: { apps, thin } }: { arranged: Arranged }) {
   const { address, words, format } = useView()
   const names = (ids: readonly string[]) => format.list(ids.map(id => appName(id, address.language)))
-  const unmeasured = appIds.filter(id => !apps.includes(id) && !thin.includes(id))
+  const unmeasured = idsWith(address.feature).filter(id => !apps.includes(id) && !thin.includes(id))
   return (
     <>
       {thin.length > 0 && <p class="quiet">{words.matrix.thin(names(thin))}</p>}

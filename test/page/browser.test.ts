@@ -147,6 +147,18 @@ describe.skipIf(chromiumMissing !== null)(
         expect(await page.locator('.simulated').count()).toBe(0)
       })
 
+      test('trouble that lasts is told with since when, also where the hour’s few measurements look fine', async () => {
+        const { page } = await open('/?at=2023-11-15T09:00Z&country=KE')
+        expect(await page.textContent('.headline')).toBe('')
+        const known = page.locator('.current li')
+        expect(await known.allTextContents()).toEqual([
+          expect.stringMatching(/^Telegram: blocked on .*AS12455.* in Kenya from 9 November 2023 to 24 November 2023/),
+          expect.stringMatching(/^Telegram: blocked on .*AS33771.* on weekdays 07:00–11:00/),
+        ])
+        await known.first().getByRole('link').click()
+        await page.waitForSelector('.citation')
+      })
+
       test('a country without data at present offers its newest', async () => {
         const { page } = await open('/?country=KE')
         expect(await page.textContent('.empty')).toContain('Nothing was measured at this time')

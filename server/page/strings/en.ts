@@ -97,8 +97,11 @@ export const en = {
     unmeasured: (apps: string) => `Not measured here at this time: ${apps}.`,
     headline: (app: string, word: string, text: string, total: string) =>
       `${app}: ${word} on ${text} of ${total} networks`,
-    allFine: (count: number, text: string) =>
-      many(count, 'The app measured here works.', `All ${text} apps measured here work.`),
+    doubt: (said: string) => `Not confirmed: ${said}`,
+    others: (text: string) => `${text} more`,
+    known: 'Known trouble, and since when',
+    allFine: (count: number, text: string, app: string) =>
+      many(count, `${app} works, the only app measured here.`, `All ${text} apps measured here work.`),
     lineDown: 'This line is down. The neutral controls fail too, so nothing can be said about any app from here.',
     legend: 'What the words mean',
   },
