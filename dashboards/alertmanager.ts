@@ -199,7 +199,7 @@ Verdict: {{ template "peyk.verdict.en" . }}{{ end }}${[
 حکم: {{ template "peyk.verdict.fa" . }}{{ end }}${[
     line('شبکه‌ها', 'networks', isolated),
     line('از', 'since', isolated),
-    line('عامل‌های پشت آن', 'agents', isolated),
+    line('سنجشگرهای پشت آن', 'agents', isolated),
     line('شاهدها (داخلی، خارجی)', 'control', isolated),
     line('رویدادهای جاری (هم‌زمان، نه لزوماً علت)', 'events', orNone),
     line('ضرب‌الاجل‌ها', 'deadlines', orNone),

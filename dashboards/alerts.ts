@@ -147,7 +147,7 @@ const silence = (by: readonly Silence[], scope: string, where: string): AlertSpe
   hold: limits.silentHold,
   severity: scope === 'country' ? 'critical' : 'warning',
   about: 'messengers',
-  summary: { en: 'Agents have fallen silent.', fa: 'عامل‌های اندازه‌گیری خاموش شده‌اند.' },
+  summary: { en: 'Agents have fallen silent.', fa: 'سنجشگرها خاموش شده‌اند.' },
   description: `Of {{ $value }} agents ${where} less than a fifth still deliver. Silence is a sign of a shutdown, not of health.`,
   facts: countryFacts,
   board: countryBoard,

@@ -54,7 +54,7 @@ export const ownAlertSpecs: readonly AlertSpec[] = [
     'critical',
     either(against(max(gauge('up', { job: 'peyk' })), '==', 0), promql<never>('absent(up{job="peyk"})')),
     limits.downFor,
-    { en: 'The server does not answer Prometheus.', fa: 'کارساز به پرومتئوس پاسخ نمی‌دهد.' },
+    { en: 'The server does not answer Prometheus.', fa: 'سرور به پرومتئوس پاسخ نمی‌دهد.' },
     'No scrape of job "peyk" succeeded for {{ "' +
       limits.downFor +
       '" }}. Agents keep their measurements on disk meanwhile.',
@@ -187,7 +187,7 @@ export const ownAlertSpecs: readonly AlertSpec[] = [
       [],
     ),
     '1h',
-    { en: 'Half of the agents are gone.', fa: 'نیمی از عامل‌ها رفته‌اند.' },
+    { en: 'Half of the agents are gone.', fa: 'نیمی از سنجشگرها رفته‌اند.' },
     'Only {{ $value | humanizePercentage }} of the agents of the last day still deliver, over several countries: look at ourselves first.',
     uids.fleet,
   ),

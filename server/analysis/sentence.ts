@@ -54,11 +54,11 @@ const networks = (of: Named, isolate: boolean): string[] => {
 const english = (of: Named): string => {
   const rest = of.networks.length - MOST_NAMED
   const named = networks(of, false)
-  const where = named.length === 0 ? place(of.country, 'en') : `${list(named, rest)} in ${place(of.country, 'en')}`
+  const where = `${named.length === 0 ? '' : `on ${list(named, rest)} `}in ${place(of.country, 'en')}`
   const feature = of.feature === 'text' ? '' : ` (${of.feature})`
   // Of the controls the finding is about the network itself.
   const what = of.app === CONTROL ? 'The network itself' : `${appName(of, 'en')}${feature}`
-  return `${what}: ${words.en[of.verdict] ?? of.verdict} on ${where} ${dates(of, 'en')}${weekly(of.recurring)}${size(of)}${control(of)}${alike(of)}.`
+  return `${what}: ${words.en[of.verdict] ?? of.verdict} ${where} ${dates(of, 'en')}${weekly(of.recurring)}${size(of)}${control(of)}${alike(of)}.`
 }
 
 const size = (of: Named): string => {
@@ -143,6 +143,12 @@ const weekly = (recurring: readonly Recurrence[] | null): string => {
 
 const digits = (text: string): string => text.replace(/\d/g, digit => '۰۱۲۳۴۵۶۷۸۹'[Number(digit)]!)
 
+const persianDaysOf = (days: Recurrence['days']): string => {
+  if (days.length === 7) return 'هر روز'
+  const named = days.map(day => persianDays[day]!)
+  return days.join('') === 'montuewedthufri' ? `${named[0]} تا ${named.at(-1)}` : named.join('، ')
+}
+
 const persian = (of: Named): string => {
   const named = networks(of, true)
   const rest = of.networks.length - MOST_NAMED
@@ -152,18 +158,21 @@ const persian = (of: Named): string => {
       ? country
       : `${named.join('، ')}${rest > 0 ? ` و ${digits(String(rest))} شبکهٔ دیگر` : ''} در ${country}`
   const hours = of.recurring?.length
-    ? `، ${of.recurring[0]!.days.length === 7 ? 'هر روز' : of.recurring[0]!.days.map(day => persianDays[day]).join('، ')} ساعت ${of.recurring.map(({ from, to }) => digits(`${from} تا ${to}`)).join(' و ')} به وقت محلی`
+    ? `، ${persianDaysOf(of.recurring[0]!.days)} ساعت ${of.recurring.map(({ from, to }) => digits(`${from} تا ${to}`)).join(' و ')} به وقت محلی`
     : ''
-  const compared = of.control === 'other networks of the country' ? `؛ شبکه‌های دیگر ${country} به آن می‌رسیدند` : ''
+  const compared =
+    of.control === 'other networks of the country'
+      ? `؛ شبکه‌های دیگر ${country} به آن ${of.end === null ? 'می‌رسند' : 'می‌رسیدند'}`
+      : ''
   const share = answered(of).replace('under', 'کمتر از')
   const feature = persianFeatures[of.feature]
   const what = of.app === CONTROL ? 'خود شبکه' : `${appName(of, 'fa')}${feature ? ` (${feature})` : ''}`
-  const said = `${what} در ${where} ${dates(of, 'fa')}${hours} ${words.fa[of.verdict] ?? of.verdict} بود`
+  const said = `${what} در ${where} ${dates(of, 'fa')}${hours} ${words.fa[of.verdict] ?? of.verdict} ${of.end === null ? 'است' : 'بود'}`
   if (of.app === CONTROL) return `${said}.`
   if (of.verdict === 'throttled') return `${said}${throttledPersian(of)}${alikePersian(of)}.`
   if (of.slower !== null) {
     const times = digits(of.slower.toFixed(1))
-    return `${said}؛ پاسخ‌هایش در برابر کنترل‌های بی‌طرف همان عامل‌ها ${times} برابر همیشه طول کشید${movedPersian(of)}${alikePersian(of)}.`
+    return `${said}؛ پاسخ‌هایش در برابر کنترل‌های بی‌طرف همان سنجشگرها ${times} برابر همیشه طول کشید${movedPersian(of)}${alikePersian(of)}.`
   }
   return `${said}؛ ${digits(share)}٪ از سرورهایش پاسخ دادند${compared}${alikePersian(of)}.`
 }
@@ -172,7 +181,7 @@ const throttledPersian = ({ slower, transfers, mechanism, layer }: Named): strin
   const rate = transfers?.rate ? `، حدود ${digits(kilobytes(transfers.rate))} کیلوبایت بر ثانیه` : ''
   const how = throttledWords.fa[mechanism ?? ''] ?? (layer === 'tls' ? '، بر پایهٔ نام آن' : '')
   const times = digits(`${slower!.toFixed(1)} برابر${between(transfers, 'fa')}`)
-  return `؛ انتقال داده‌اش ${times} کندتر از انتقال‌های همتای همان عامل‌ها بود${rate}${how}`
+  return `؛ انتقال داده‌اش ${times} کندتر از انتقال‌های همتای همان سنجشگرها بود${rate}${how}`
 }
 
 const movedPersian = ({ moved, country }: Named): string => {
