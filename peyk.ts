@@ -96,14 +96,21 @@ const startServer = async (operators: readonly string[]) => {
   return { server, key }
 }
 
+const isHelp = (arg: string | undefined): boolean => arg === '--help' || arg === '-h'
+
+/** Exit code 2, with what these commands do not know and what they do. */
+const refuse = (arg: string, usage: string): number => {
+  process.stderr.write(`peyk: ${JSON.stringify(arg)} is not known here.\n${usage}`)
+  return 2
+}
+
 /** The exit code where help was asked for, or something that these commands do not know; else null. */
 const serverHelp = async (args: readonly string[]): Promise<number | null> => {
   if (args.length === 0) return null
   const { serverUsage } = await import('./server/config.ts')
-  const asked = args.length === 1 && (args[0] === '--help' || args[0] === '-h')
-  if (asked) say(serverUsage())
-  else process.stderr.write(serverUsage())
-  return asked ? 0 : 2
+  if (args.length > 1 || !isHelp(args[0])) return refuse(args.find(arg => !isHelp(arg)) ?? args[1]!, serverUsage())
+  say(serverUsage())
+  return 0
 }
 
 const untilStopped = (stop: () => Promise<void>): Promise<number> =>
@@ -172,13 +179,15 @@ const commands: Record<string, (args: readonly string[]) => Promise<number>> = {
     if (what === 'store' && args.length === 1) {
       return await exportStore(args[0]!, config, await events(config.PEYK_DATA), say)
     }
-    process.stderr.write(openMetricsUsage + storeUsage)
-    return what === '--help' ? 0 : 2
+    const usage = openMetricsUsage + storeUsage
+    if (!isHelp(what)) return refuse([what, ...args].join(' '), usage)
+    say(usage)
+    return 0
   },
   dump: async args => {
     const { readConfig } = await import('./server/config.ts')
     const { dumpCommand, dumpUsage } = await import('./server/dump.ts')
-    if (args[0] === '--help' || args[0] === '-h') {
+    if (isHelp(args[0])) {
       say(dumpUsage)
       return 0
     }
@@ -204,8 +213,13 @@ const commands: Record<string, (args: readonly string[]) => Promise<number>> = {
     const { catalogueCommand } = await import('./probes/agent/release.ts')
     return await catalogueCommand(args, say)
   },
-  dashboards: async ([folder = join(import.meta.dirname, 'dashboards/dist')]) => {
-    const { renderAll } = await import('./dashboards/render.ts')
+  dashboards: async ([folder = join(import.meta.dirname, 'dashboards/dist'), ...more]) => {
+    const { renderAll, renderUsage } = await import('./dashboards/render.ts')
+    if (isHelp(folder)) {
+      say(renderUsage)
+      return 0
+    }
+    if (folder.startsWith('-') || more.length > 0) return refuse(more[0] ?? folder, renderUsage)
     const files = await renderAll(folder)
     say(`${files.length} files in ${folder}\n`)
     return 0
@@ -215,16 +229,17 @@ const commands: Record<string, (args: readonly string[]) => Promise<number>> = {
 const main = async ([name = '', ...args]: readonly string[]): Promise<number> => {
   const command = commands[name]
   if (!command) {
+    if (name !== '' && !isHelp(name)) return refuse(name, usage)
     say(usage)
-    return name === '' || name === '--help' || name === '-h' ? 0 : 2
+    return 0
   }
   try {
     return await command(args)
   } catch (error) {
-    // A setting that is wrong, a folder in use: one line. Everything else is a bug, and its stack is wanted.
-    const { message, stack, exitCode } = error as Error & { exitCode?: number }
-    process.stderr.write(`${exitCode ? message : (stack ?? message)}\n`)
-    return exitCode ?? 1
+    const { told } = await import('./measurement/settings.ts')
+    const { text, exitCode } = told(error as Error)
+    process.stderr.write(`${text}\n`)
+    return exitCode
   }
 }
 

@@ -3,6 +3,7 @@ import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { stringify } from 'yaml'
 import { loadEvents } from '../events/load.ts'
+import { SettingsError } from '../measurement/settings.ts'
 import { alertmanager, type Delivery, type Receiver, receivers, templates } from './alertmanager.ts'
 import { alertRule, alertSpecs } from './alerts.ts'
 import type { Settings } from './board.ts'
@@ -25,12 +26,22 @@ export const renderSettings = {
   PEYK_ALERT_WEBHOOK_URL: ['http://webhook.example.org/alerts', 'Address of the webhook.'],
 } as const
 
-/** Reads them; throws an Error that names the setting which is wrong. */
+/** For `peyk dashboards --help`. */
+export const renderUsage = `peyk dashboards [FOLDER]                  write boards, rules, alerts and configuration (dashboards/dist)
+Settings:
+${Object.entries(renderSettings)
+  .map(([name, [fallback, text]]) => `  ${name.padEnd(25)} ${text} (${fallback})`)
+  .join('\n')}
+Exit codes: 0 done, 2 a setting or the usage is wrong.
+`
+
+/** Reads them; throws a SettingsError that names the setting which is wrong. */
 export function settingsFrom(env: Readonly<Record<string, string | undefined>>): Omit<RenderSettings, 'events'> {
   const value = (name: keyof typeof renderSettings) => env[name] || renderSettings[name][0]
   const url = (name: keyof typeof renderSettings) => {
     const text = value(name).replace(/\/$/, '')
-    if (!/^https?:\/\//.test(text)) throw new Error(`${name} must be an http:// or https:// URL, not "${text}".`)
+    if (!/^https?:\/\//.test(text))
+      throw new SettingsError(`${name} must be an http:// or https:// URL, not "${text}".`)
     return text
   }
   const named = value('PEYK_ALERT_TO')
@@ -38,7 +49,9 @@ export function settingsFrom(env: Readonly<Record<string, string | undefined>>):
     .map(one => one.trim())
   const unknown = named.find(one => one !== 'nobody' && !receivers.includes(one as Receiver))
   if (unknown !== undefined)
-    throw new Error(`PEYK_ALERT_TO must list ${receivers.join(', ')}, or be nobody; "${unknown}" is none of them.`)
+    throw new SettingsError(
+      `PEYK_ALERT_TO must list ${receivers.join(', ')}, or be nobody; "${unknown}" is none of them.`,
+    )
   const from = value('PEYK_ALERT_MAIL_FROM')
   return {
     peykUrl: url('PEYK_URL'),

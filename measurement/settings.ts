@@ -13,6 +13,27 @@ export class SettingsError extends Error {
   readonly exitCode = 2
 }
 
+/** What the system refuses about a file that somebody named, in words. */
+const fileTroubles: Readonly<Record<string, string>> = {
+  EACCES: 'this user may not',
+  EPERM: 'this user may not',
+  EROFS: 'the disk is read-only',
+  ENOSPC: 'the disk is full',
+  ENOTDIR: 'a part of this path is no folder',
+  EISDIR: 'it is a folder',
+  ENOENT: 'it does not exist',
+}
+
+/** How a program ends on an error: one line where whoever started it can mend it, the stack of a bug. */
+export const told = (error: Error): { text: string; exitCode: number } => {
+  const { message, stack, exitCode, code = '', path } = error as NodeJS.ErrnoException & { exitCode?: number }
+  if (exitCode) return { text: message, exitCode }
+  if (code.startsWith('ERR_PARSE_ARGS')) return { text: `${message.split('. ')[0]}; --help tells more.`, exitCode: 2 }
+  const trouble = path && fileTroubles[code]
+  if (trouble) return { text: `${path} cannot be used: ${trouble} (${code}).`, exitCode: 2 }
+  return { text: stack ?? message, exitCode: 1 }
+}
+
 /** Values by name, and what is wrong with others. An empty value counts as unset; those of `hidden` names are not repeated. */
 export const readAll = <T extends Table>(
   table: T,

@@ -35,7 +35,11 @@ export const adminOf =
     const token = readFileSync(join(keysOf(config), 'admin-token'), 'utf8').trim()
     const headers = { authorization: `Bearer ${token}`, ...(body ? { 'content-type': body.type } : {}) }
     const sent = { method, headers, redirect: 'error', ...(body ? { body: body.text } : {}) } as const
-    const response = await fetch(new URL(path, url), sent)
+    const response = await fetch(new URL(path, url), sent).catch((error: Error & { cause?: Error }) => {
+      throw new SettingsError(
+        `PEYK_DATA: its server at ${url} does not answer from here (${error.cause?.message ?? error.message}).`,
+      )
+    })
     if (response.ok) return await response.json()
     const { detail = response.statusText } = (await response.json().catch(() => ({}))) as { detail?: string }
     throw new Refused(`The server at ${url} refused: ${detail}`)

@@ -37,13 +37,18 @@ export const importCommand = async (
   }
   if (what === 'spool' && files.length > 0) return await viaServer(files, config, events)
   if (what !== 'ooni' || files.length === 0) {
-    process.stderr.write(importUsage)
-    return what === '--help' ? 0 : 2
+    const asked = what === '--help' || what === '-h'
+    ;(asked ? process.stdout : process.stderr).write(importUsage)
+    return asked ? 0 : 2
   }
   const began = Date.now()
   const { sink, close } = await openSink(config, events)
   try {
-    const tally = await importOoni(files, sink, progress())
+    const settle = () => {
+      process.stderr.write('stored; now every window is judged, which takes longest\n')
+      return sink.settle()
+    }
+    const tally = await importOoni(files, { insert: rows => sink.insert(rows), settle }, progress())
     report(tally, (Date.now() - began) / 1000)
     return tally.faults.length > 0 ? 1 : 0
   } finally {
@@ -108,7 +113,9 @@ const progress = () => {
     if (now - last < (terminal ? 100 : PLAIN_EVERY_MS) && read < size) return
     last = now
     const share = size === 0 ? 1 : read / size
-    const text = `${file}: ${Math.round(100 * share)}%, ${tally.reports} reports, ${tally.measurements} measurements`
+    // Rows of a CSV are brought together before the first report is complete.
+    const so = tally.reports > 0 ? `, ${tally.reports} reports, ${tally.measurements} measurements so far` : ''
+    const text = `${file}: ${Math.round(100 * share)}% read${so}`
     if (!terminal) process.stderr.write(`${text}\n`)
     else
       process.stderr.write(

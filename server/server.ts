@@ -152,7 +152,7 @@ const cannotListen =
   (error: NodeJS.ErrnoException): never => {
     throw new SettingsError(
       error.code === 'EADDRINUSE'
-        ? `${setting}: another program has this port; set another one, or stop that program.`
+        ? `${setting}: another program has port ${(error as { port?: number }).port}; set another one, or stop that program.`
         : `${setting}, ${setting.replace('PORT', 'HOST')}: cannot listen there (${error.code}).`,
     )
   }

@@ -218,8 +218,8 @@ const sections: readonly Section[] = [
 const verdictMeanings: Record<Verdict, string> = {
   insufficient: 'Too little was measured to say anything. Never zero, never fine.',
   ok: 'It works.',
-  slow: 'Slower than usual, cause open. Not given yet.',
-  throttled: 'Slower than a control on the same path, confirmed by paired transfer. Not given yet.',
+  slow: 'Slower than usual, cause open.',
+  throttled: 'Slower than a control on the same path, confirmed by paired transfer.',
   partial: 'Some of its endpoints answer and some do not.',
   blocked: 'Hardly any of its endpoints answers.',
   app_down: 'Control agents in other countries cannot reach it either.',
@@ -236,11 +236,11 @@ const mechanismMeanings: Record<Mechanism, string> = {
   sni: 'The name in the TLS handshake decides. Not given yet.',
   blockpage: 'A known block page comes.',
   protocol_filter: 'The app’s protocol is recognised and cut. Not given yet.',
-  police: 'Packets over a rate are dropped. Not given yet.',
-  shape: 'Packets over a rate are delayed. Not given yet.',
-  freeze: 'The connection stalls after some bytes. Not given yet.',
-  drop_up: 'Packets from the agent are dropped. Not given yet.',
-  relocation: 'The app is served from farther away. Not given yet.',
+  police: 'Packets over a rate are dropped.',
+  shape: 'Packets over a rate are delayed.',
+  freeze: 'The connection stalls after some bytes.',
+  drop_up: 'Packets from the agent are dropped.',
+  relocation: 'The app is served from farther away.',
   isolation: 'Only the network of the country is reached.',
 }
 

@@ -1,5 +1,6 @@
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
+import { told } from '../../measurement/settings.ts'
 import type { Measure } from '../probe.ts'
 import { SOFTWARE, startAgent } from './agent.ts'
 import { readConfig } from './config.ts'
@@ -128,9 +129,9 @@ export const agentCommand = async (args: readonly string[], parts: AgentParts): 
     }
     return 0
   } catch (error) {
-    const { message, stack, exitCode } = error as Error & { exitCode?: number }
-    process.stderr.write(`${exitCode ? message : (stack ?? message)}\n`)
-    return exitCode ?? 1
+    const { text, exitCode } = told(error as Error)
+    process.stderr.write(`${text}\n`)
+    return exitCode
   }
 }
 

@@ -120,7 +120,7 @@ test('a port that is taken is told by its setting', async () => {
   const parts = { store: server.store, catalogue: () => CATALOGUE, version: '0.1.0', logTo: { write: () => undefined } }
   for (const setting of ['PEYK_PORT', 'PEYK_METRICS_PORT']) {
     const env = { PEYK_DATA: server.folder, PEYK_PORT: '0', PEYK_METRICS_PORT: '0', [setting]: String(port) }
-    await expect(startServer(readConfig(env), parts)).rejects.toThrow(`${setting}: another program has this port`)
+    await expect(startServer(readConfig(env), parts)).rejects.toThrow(`${setting}: another program has port ${port}`)
   }
   other.close()
 })
