@@ -123,11 +123,11 @@ const chance = ({ test, words }: Draft, language: Language): string => {
   if (!test) return ''
   if (test.p === null)
     return language === 'en'
-      ? ` This follows the event; it is too early to test it against chance (${count(test.placebos)} of ${count(test.needed)} quiet onsets).`
-      : ` این پس از رویداد آمده است؛ برای آزمودن آن در برابر تصادف هنوز زود است (${count(test.placebos)} از ${count(test.needed)} آغاز آرام).`
+      ? ` This follows the event. Whether quiet times change as much was not tested: that takes ${count(test.needed)} of them, and ${count(test.placebos)} were measured.`
+      : ` این پس از رویداد آمده است. آزموده نشد که زمان‌های آرام هم همین‌قدر تغییر می‌کنند یا نه: ${count(test.needed)} زمان آرام می‌خواهد و ${count(test.placebos)} سنجیده شده است.`
   if (language === 'en')
-    return ` This ${words === 'consistent_with' ? 'is consistent with' : 'follows'} the event (p ${small(test.p)} against ${count(test.placebos)} quiet onsets).`
-  return ` این ${words === 'consistent_with' ? 'با رویداد سازگار است' : 'پس از رویداد آمده است'} (p برابر ${small(test.p)} در برابر ${count(test.placebos)} آغاز آرام).`
+    return ` This ${words === 'consistent_with' ? 'is consistent with' : 'follows'} the event (p ${small(test.p)} against ${count(test.placebos)} quiet times).`
+  return ` این ${words === 'consistent_with' ? 'با رویداد سازگار است' : 'پس از رویداد آمده است'} (p برابر ${small(test.p)} در برابر ${count(test.placebos)} زمان آرام).`
 }
 
 const expectations: Record<NonNullable<EffectMeasure['expected']>, Said> = {

@@ -37,6 +37,7 @@ export function Effect({ effect }: { effect: EventEffect }) {
 function Intervals({ looks }: { looks: readonly Look[] }) {
   const ends = looks.flatMap(({ measure }) => [placeOf(measure, measure.low!), placeOf(measure, measure.high!)])
   const most = Math.max(0.1, ...ends.map(Math.abs)) * 1.05
+  const { words } = useView()
   const x = (value: number) => WIDTH / 2 + (value / most) * (WIDTH / 2)
   return (
     <div class="intervals" aria-hidden="true">
@@ -55,6 +56,7 @@ function Intervals({ looks }: { looks: readonly Look[] }) {
           </div>
         )
       })}
+      <small>{words.events.intervals}</small>
     </div>
   )
 }

@@ -223,6 +223,7 @@ export const en = {
     claims: 'Claimed',
     details: 'Summary and sources',
     followed: 'What followed',
+    intervals: 'Dotted: no change. Dot: the change. Bar: its 95 % interval.',
     numbers: 'Numbers (JSON)',
     archived: 'archived copy',
     untranslated: 'in English only',
@@ -284,7 +285,7 @@ export const en = {
     simulatedText: 'Nothing on this page was measured: it comes from a simulation.',
     partlySimulated: 'Part of what stands here was not measured: it comes from a simulation.',
     agent: 'Measured by volunteers’ agents',
-    ooni: 'Measured by OONI Probe users, imported',
+    ooni: 'Measured by OONI Probe users, imported; each of their reports counts as one agent',
     licence: 'licence',
   },
   trouble: {

@@ -220,6 +220,7 @@ export const fa: Strings = {
     claims: 'ادعا',
     details: 'خلاصه و منبع‌ها',
     followed: 'پس از آن چه شد',
+    intervals: 'نقطه‌چین: بی‌تغییر. نقطه: تغییر. نوار: بازهٔ ۹۵٪ آن.',
     numbers: 'عددها (JSON)',
     archived: 'نسخهٔ بایگانی',
     untranslated: 'فقط به انگلیسی',
@@ -276,7 +277,7 @@ export const fa: Strings = {
     simulatedText: 'هیچ‌چیز این صفحه سنجیده نشده است: از شبیه‌سازی می‌آید.',
     partlySimulated: 'بخشی از آنچه اینجاست سنجیده نشده است: از شبیه‌سازی می‌آید.',
     agent: 'سنجیدهٔ سنجشگرهای داوطلبان',
-    ooni: 'سنجیدهٔ کاربران OONI Probe، واردشده',
+    ooni: 'سنجیدهٔ کاربران OONI Probe، واردشده؛ هر گزارششان یک سنجشگر شمرده می‌شود',
     licence: 'پروانه',
   },
   trouble: {
