@@ -24,6 +24,7 @@ export const renderSettings = {
   PEYK_ALERT_MAIL_FROM: ['peyk@example.org', 'Address mails come from, and user at the mail server.'],
   PEYK_ALERT_MAIL_HOST: ['mail.example.org:587', 'Mail server and port.'],
   PEYK_ALERT_WEBHOOK_URL: ['http://webhook.example.org/alerts', 'Address of the webhook.'],
+  PEYK_ALERT_SECRETS: ['/run/secrets', 'Folder where Alertmanager finds the receivers’ secrets, a file each.'],
 } as const
 
 /** For `peyk dashboards --help`. */
@@ -61,7 +62,7 @@ export function settingsFrom(env: Readonly<Record<string, string | undefined>>):
       to: receivers.filter(receiver => named.includes(receiver)),
       mail: { to: value('PEYK_ALERT_MAIL_TO'), from, smarthost: value('PEYK_ALERT_MAIL_HOST'), user: from },
       webhookUrl: url('PEYK_ALERT_WEBHOOK_URL'),
-      secrets: '/run/secrets',
+      secrets: value('PEYK_ALERT_SECRETS').replace(/\/$/, ''),
     },
     stack: {
       server: 'server:8401',

@@ -83,7 +83,7 @@ describe.skipIf(!has(KENYA))(`Kenya 2023 (${KENYA} of PEYK_FIXTURES)`, () => {
       catalogue: () => ({ bytes: new Uint8Array(), version: 1 }),
       version: 'test',
     })
-  }, 180_000)
+  }, 600_000)
   afterAll(() => server?.close())
 
   test('every report is there once, whose data it is said', async () => {
