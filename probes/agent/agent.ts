@@ -22,6 +22,7 @@ import { type Planned, Schedule } from './schedule.ts'
 import { scrub } from './scrub.ts'
 import { sealTo } from './seal.ts'
 import { type DropReason, openSpool, type Unnumbered } from './spool.ts'
+import type { Status } from './status-words.ts'
 import type { Way } from './transport.ts'
 import type { FindLine } from './vantage.ts'
 import { inTurn } from './ways.ts'
@@ -49,7 +50,7 @@ export type AgentOptions = {
 export type RunningAgent = {
   /** Ends within three seconds: running probes are given up, what was measured is durable. */
   stop(): Promise<void>
-  status(): object
+  status(): Status
   metricsPort: number | null
   /** Resolves when stopped; rejects when a bug stopped it. */
   done: Promise<void>
@@ -143,13 +144,13 @@ class Agent {
   private readonly faulty = new Set<string>()
   private rounds = 0
   private line: 'unknown' | 'up' | 'down' = 'unknown'
-  private last: object | null = null
+  private last: { at: string; measured: number; answered: number; own: number; skipped: number } | null = null
   private resting: Rest | null = null
   private postponed = 0
   private readonly idle: () => number
   /** The line the last round was on. */
   private onLine: number | null = null
-  private vantage: object = {}
+  private vantage: { country?: string; asn?: number } = {}
   /** Measured, and waiting for word that the machine was where it seemed to be. */
   private held: Held[] = []
   /** When it was last asked where this machine is (`mono`). */
@@ -434,7 +435,7 @@ class Agent {
     this.line = line
   }
 
-  status(): object {
+  status() {
     const { keeper, spool, budget, allowances, schedule, clock, whereabouts } = this.parts
     const catalogue = keeper.current()
     return {

@@ -10,6 +10,7 @@ import { privateFolder, writeDurably } from './files.ts'
 import { openIdentity, type PublicKey } from './identity.ts'
 import { settings } from './settings.ts'
 import { readSpool } from './spool.ts'
+import { type Status, statusText } from './status-words.ts'
 import type { Locate } from './whereabouts.ts'
 import { wipe } from './wipe.ts'
 
@@ -19,7 +20,7 @@ const rows = Object.entries(settings).map(
 
 const agentUsage = `peyk agent [--yes]                        measure from this machine until stopped (SIGTERM, SIGINT); --yes: its owner agreed
 peyk agent --dry-run                      one round; tell every connection and every byte of the report, send none
-peyk agent status                         what the agent here is doing
+peyk agent status [--json]                what the agent here is doing, in words, or all of it
 peyk agent rotate                         a new key that cannot be joined with the old one; what waits to be sent is dropped
 peyk agent panic                          end the agent here; delete its key, its measurements and its settings
 Settings:
@@ -59,10 +60,10 @@ const run = async ({ measure, openLocate, pinnedKey = null }: AgentParts, yes: b
 }
 
 /** What a running agent tells of itself; where none runs, what waits on the disk. */
-const status = async (): Promise<number> => {
+const status = async (json: boolean): Promise<number> => {
   const port = process.env['PEYK_METRICS_PORT'] || settings.PEYK_METRICS_PORT.default
   const answer = await fetch(`http://127.0.0.1:${port}/`, { signal: AbortSignal.timeout(3_000) }).catch(() => null)
-  if (answer?.ok) say(await answer.text())
+  if (answer?.ok) say(json ? await answer.text() : statusText((await answer.json()) as Status))
   else {
     const waiting = await counted(folderHere())
     say(
@@ -90,7 +91,7 @@ export const agentCommand = async (args: readonly string[], parts: AgentParts): 
   const parse = () =>
     parseArgs({
       args: [...args],
-      options: { yes: flag, 'dry-run': flag, help: { ...flag, short: 'h' } },
+      options: { yes: flag, 'dry-run': flag, json: flag, help: { ...flag, short: 'h' } },
       allowPositionals: true,
     })
   try {
@@ -115,7 +116,7 @@ export const agentCommand = async (args: readonly string[], parts: AgentParts): 
         signal: AbortSignal.timeout(600_000),
       })
     } else if (what === 'run') return await run(parts, values.yes)
-    else if (what === 'status') return await status()
+    else if (what === 'status') return await status(values.json)
     else if (what === 'rotate' || what === 'panic') {
       await wipe(folderHere(), what === 'panic' ? 'all' : 'identity')
       say(

@@ -1,5 +1,6 @@
 import { createServer } from 'node:http'
 import { type LabelsOf, type Metric, type MetricName, metrics } from '../../measurement/metrics.ts'
+import { type Status, statusText } from './status-words.ts'
 
 type AgentMetric = {
   [N in MetricName]: (typeof metrics)[N]['on'] extends 'agent' ? N : never
@@ -39,10 +40,10 @@ const keyOf = (name: string, labels: Record<string, string>): string => {
   return pairs.length ? `${name}{${pairs.join(',')}}` : name
 }
 
-/** Serves `/metrics` and, on `/`, the status as JSON. GET only, nothing else; a name other than this machine's is refused, so that no web page can read it. */
+/** Serves `/metrics` and, on `/`, the status: in words to a browser, else as JSON. GET only, nothing else; a name other than this machine's is refused, so that no web page can read it. */
 export const serveMetrics = async (
   { host, port }: { host: string; port: number },
-  pages: { metrics: () => string; status: () => object },
+  pages: { metrics: () => string; status: () => Status },
 ): Promise<{ port: number; close: () => Promise<void> }> => {
   const server = createServer((request, response) => {
     const name = request.headers.host?.replace(/:\d+$/, '') ?? ''
@@ -52,6 +53,8 @@ export const serveMetrics = async (
     else if (/^127\./.test(host) && !/^(127\.\d+\.\d+\.\d+|localhost|\[::1\])$/.test(name))
       answer(403, 'text/plain', '')
     else if (request.url === '/metrics') answer(200, 'text/plain; version=0.0.4', pages.metrics())
+    else if (request.url === '/' && request.headers.accept?.includes('text/html'))
+      answer(200, 'text/plain; charset=utf-8', statusText(pages.status()))
     else if (request.url === '/') answer(200, 'application/json', JSON.stringify(pages.status(), null, 2))
     else answer(404, 'text/plain', 'Here are / and /metrics\n')
   })

@@ -120,6 +120,11 @@ test('a round goes from the catalogue to the collector, controls with it, and no
     expect(software).toMatch(/^peyk\/\d/)
   }
   await vi.waitFor(() => expect(agent.status()).toMatchObject({ delivery: { delivered: 5 } }), { timeout: 60_000 })
+  const words = await page(agent, '/', { accept: 'text/html,*/*' })
+  expect(words).toMatch(/^This line +works$/m)
+  expect(words).toMatch(/^It is in +KE, network AS33771 \(set\)$/m)
+  expect(words).toMatch(/^Delivered +5 measurements since it started$/m)
+  expect(words).toContain('۵ سنجش رسیده')
   const metrics = await page(agent, '/metrics')
   expect(metrics).toContain('# TYPE peyk_agent_measurements_total counter')
   expect(metrics).toContain('peyk_agent_measurements_total{app="telegram",outcome="answered"} 1')
