@@ -14,8 +14,8 @@ export const touch = (touched: Touched, country: string, asn: number, placed: nu
   else touched.set(network, new Set([windowStart(placed)]))
 }
 
-/** Windows per statement: bounds the size of its parameters. */
-const CHUNK = 4_000
+/** Windows per statement: bounds the size of its parameters, and what a statement holds in memory. */
+const CHUNK = 1_000
 /** Clocks wrong by more than this are looked for apart, so that the others stay a range of the sort key. */
 const NEAR_SECONDS = 86_400
 
@@ -62,23 +62,28 @@ const facts: Params = {
 
 const mapOf = (key: string, value: string): string => `CAST((${key}, ${value}), 'Map(String, UInt32)')`
 
-/** Medians by operation of an array of (operation, seconds). */
-const MEDIANS = (pairs: string): string => `CAST((arrayDistinct(${pairs}.1), arrayMap(o ->
-  arrayReduce('median', arrayMap(p -> p.2, arrayFilter(p -> p.1 = o, ${pairs}))), arrayDistinct(${pairs}.1))),
-  'Map(String, Float64)')`
+/** Medians by operation of an array of (operation, seconds); mostly there is one of each, and nothing to sort. */
+const MEDIANS = (
+  pairs: string,
+): string => `if(length(arrayDistinct(${pairs}.1)) = length(${pairs}), CAST(${pairs}, 'Map(String, Float64)'),
+  CAST((arrayDistinct(${pairs}.1), arrayMap(o -> arrayReduce('median', arrayMap(p -> p.2, arrayFilter(p -> p.1 = o, ${pairs}))),
+    arrayDistinct(${pairs}.1))), 'Map(String, Float64)'))`
 
 /**
  * `agent_windows` of the touched windows, from raw rows. Left out: quarantined agents, and rows whose time is not known.
  * A run that failed by the agent's own doing is no attempt (`own`); one during which the event loop stalled gives no
  * seconds. Of several results at one time (a name with several addresses) the one that answered stands for the target.
+ * The words of the latest attempt are one text while they are grouped: a million states of ten words each take most of
+ * the time otherwise.
  */
 const AGENT_WINDOWS = `INSERT INTO agent_windows
 WITH runs AS (
-  SELECT app, feature, country, asn, target, kind, served_dc, agent, origin, role, trust, prefix_token, access, placed,
-    failure, served_asn, served_country,
+  SELECT app, feature, country, asn, target, agent, prefix_token, placed, failure, served_asn,
     toStartOfInterval(placed, INTERVAL ${ROLLUP_SECONDS} SECOND) AS start,
     failure IN {own:Array(String)} OR startsWith(failure, 'unknown_failure') AS fault,
     transform(arrayFirst((o, f) -> f != '', \`steps.operation\`, \`steps.failure\`), {operations:Array(String)}, {layers:Array(String)}, '') AS layer,
+    toUnixTimestamp64Milli(placed) * 2 + (failure = '') + if(fault, 0, bitShiftLeft(toInt64(1), 60)) AS rank,
+    concatWithSeparator('\n', kind, served_dc, origin, role, trust, access, served_country, layer, failure) AS words,
     if(has(marks, 'loop_stalled'), [], arrayMap(p -> (toString(p.1), p.2), arrayFilter(p -> p.2 > 0 AND p.3 = '',
       arrayZip(\`steps.operation\`, \`steps.duration\`, \`steps.failure\`)))) AS timed
   FROM measurements
@@ -86,26 +91,28 @@ WITH runs AS (
     AND country IN {countries:Array(String)} AND asn IN {asns:Array(UInt32)}
     AND trust != 'quarantined' AND NOT has(marks, 'time_uncertain')
     AND (country, asn, toUInt32(start)) IN ${TOUCHED}
+), windows AS (
+  SELECT app, feature, country, asn, target, agent, start, splitByChar('\n', argMax(words, rank)) AS latest,
+    argMax(prefix_token, rank) AS prefix, argMax(served_asn, rank) AS served, max(placed) AS last,
+    countIf(NOT fault) AS attempts, countIf(failure = '') AS answered, countIf(fault) AS own,
+    sumMapIf(${mapOf("[concat(layer, '/', failure)]", '[1]')}, failure != '' AND NOT fault) AS failures,
+    groupArrayArray(timed) AS timed
+  FROM runs GROUP BY app, feature, country, asn, target, agent, start
 ), controls AS (
   SELECT country, asn, agent, start,
     countIf(target IN {foreign:Array(String)}) AS control_tried,
     countIf(target IN {foreign:Array(String)} AND failure = '') AS control_answered,
     countIf(target IN {domestic:Array(String)}) AS domestic_tried,
     countIf(target IN {domestic:Array(String)} AND failure = '') AS domestic_answered,
-    groupArrayArrayIf(timed, target IN {foreign:Array(String)}) AS control_timed
+    groupArrayArrayIf(timed, target IN {foreign:Array(String)}) AS control_timed, ${MEDIANS('control_timed')} AS control_seconds
   FROM runs WHERE app = {control:String} GROUP BY country, asn, agent, start
 )
-SELECT app, feature, country, asn, target, any(kind) AS kind, any(served_dc) AS dc, agent, runs.start AS at,
-  any(origin), any(role), any(trust), any(prefix_token), any(access),
-  countIf(NOT fault), countIf(failure = ''), countIf(fault),
-  max(placed), argMax(failure = '', (NOT fault, placed, failure = '')),
-  argMax(failure, (NOT fault, placed, failure = '')), argMax(layer, (NOT fault, placed, failure = '')),
-  sumMapIf(${mapOf("[concat(layer, '/', failure)]", '[1]')}, failure != '' AND NOT fault),
-  ${MEDIANS('groupArrayArray(timed)')}, argMax(served_asn, placed), argMax(served_country, placed),
-  any(control_tried), any(control_answered), any(domestic_tried), any(domestic_answered),
-  ${MEDIANS('any(control_timed)')}, {revision:UInt64}
-FROM runs LEFT JOIN controls USING (country, asn, agent, start)
-GROUP BY app, feature, country, asn, target, agent, start`
+SELECT app, feature, country, asn, target, latest[1] AS kind, latest[2] AS dc, agent, start AS at,
+  latest[3], latest[4], latest[5], prefix, latest[6], attempts, answered, own, last, latest[9] = '', latest[9], latest[8],
+  failures, ${MEDIANS('timed')}, served, latest[7],
+  control_tried, control_answered, domestic_tried, domestic_answered, control_seconds, {revision:UInt64}
+FROM windows LEFT JOIN controls USING (country, asn, agent, start)
+SETTINGS optimize_on_insert = 0`
 
 /** Whether a result counts for reachability (catalogue.ts, \`decides\`). */
 export const DECIDES = `(target IN {deciding:Array(String)} OR (origin = 'ooni' AND target IN {imports:Array(String)}))`
