@@ -1,14 +1,14 @@
 import { randomBytes } from 'node:crypto'
 import type { PolicyEvent } from '../events/event.ts'
 import { verdicts } from '../measurement/verdict.ts'
-import { ROLLUP_SECONDS, VERDICT_LOOKBACK_SECONDS } from '../measurement/windows.ts'
+import { ROLLUP_SECONDS, rollupLevels, VERDICT_LOOKBACK_SECONDS } from '../measurement/windows.ts'
 import { flagNetworks } from './analysis/anonymity.ts'
 import { judgeTouched } from './analysis/verdicts.ts'
 import { Arrivals } from './arrivals.ts'
 import type { Facts } from './facts.ts'
 import { type Change, detect, look } from './findings.ts'
 import { agentPairs } from './pairs.ts'
-import { agentWindows, rollups, type Touched, touch } from './rollup.ts'
+import { agentWindows, rollups, type Touched, touch, touchAll } from './rollup.ts'
 import type { Store } from './store/store.ts'
 import { Watch } from './watch.ts'
 
@@ -40,6 +40,14 @@ const FOLLOW_MS = 5_000
 const OVERLAP_SECONDS = 600
 
 /**
+ * Hours and days are made of all rows of theirs, not only of the touched windows: the more there are, the longer it takes,
+ * and the rarer it is done. At most every fifth second goes there; a minute late at most, well within OVERLAP_SECONDS.
+ */
+const REST = 4
+const LONGEST_REST_MS = 60_000
+const coarseLevels = rollupLevels.filter(level => level !== ROLLUP_SECONDS)
+
+/**
  * Turns raw rows into public answers: agent windows, verdicts, the anonymity flag, rollups, degradations; for the touched
  * windows only. Idempotent, so a killed or a second analyst does no harm: where it stopped stands in the store.
  */
@@ -49,6 +57,10 @@ export class Analyst {
   #touched: Touched = new Map()
   #recent = new Map<string, number>()
   #working: Promise<void> = Promise.resolve()
+  /** Windows whose hours and days are to be made anew, not before `#rested` (on the process's clock). */
+  #coarse: Touched = new Map()
+  #rested = 0
+  #resting: NodeJS.Timeout | undefined
   #timer: NodeJS.Timeout | undefined
   #tick: NodeJS.Timeout | undefined
   readonly #arrivals: Arrivals | null
@@ -130,11 +142,13 @@ export class Analyst {
     await this.#follow()
     clearTimeout(this.#timer)
     this.#timer = undefined
-    if (this.#touched.size > 0) await this.#settle()
+    this.#rested = 0
+    await this.#settle()
   }
 
   async stop(): Promise<void> {
     clearTimeout(this.#tick)
+    clearTimeout(this.#resting)
     this.#stopped = true
     clearTimeout(this.#following)
     await this.#asking
@@ -181,9 +195,32 @@ export class Analyst {
   }
 
   async #settle(): Promise<void> {
+    if (this.#touched.size > 0) await this.#settleWindows()
+    if (this.#coarse.size > 0) await this.#settleSpans()
+  }
+
+  async #settleSpans(): Promise<void> {
+    clearTimeout(this.#resting)
+    const began = performance.now()
+    if (began < this.#rested) {
+      this.#resting = setTimeout(() => this.#schedule(0), this.#rested - began).unref()
+      return
+    }
+    const coarse = this.#coarse
+    this.#coarse = new Map()
+    try {
+      await rollups(this.#parts.store, coarse, verdicts, coarseLevels)
+    } catch (error) {
+      touchAll(this.#coarse, coarse)
+      throw error
+    }
+    const ended = performance.now()
+    this.#rested = ended + Math.min(REST * (ended - began), LONGEST_REST_MS)
+  }
+
+  async #settleWindows(): Promise<void> {
     const { store, facts, events, networkName, leastAgents, now, changed, settled } = this.#parts
     const touched = this.#touched
-    if (touched.size === 0) return
     const began = now()
     // Whole seconds: the store's times are.
     const at = Math.floor(began)
@@ -195,7 +232,8 @@ export class Analyst {
       const paired = await agentPairs(store, touched)
       const judged = await judgeTouched(store, touched, at, { usual: (...of) => this.#watch.usual(...of), paired })
       await flagNetworks(store, touched, leastAgents)
-      await rollups(store, judged, verdicts)
+      await rollups(store, judged, verdicts, [ROLLUP_SECONDS])
+      touchAll(this.#coarse, judged)
       const changes = await detect(sights, store, { events, networkName, now: at, salt: await this.#salt() })
       await facts.put(facts.of<{ arrived: number }>('analyst').entry('settled', { arrived: began }))
       if (this.#touched.size === 0) this.#waiting = 0
@@ -203,9 +241,7 @@ export class Analyst {
       if (changes.length > 0) await changed?.(changes)
     } catch (error) {
       // What could not be settled is touched still.
-      for (const [network, windows] of touched) {
-        this.#touched.set(network, windows.union(this.#touched.get(network) ?? new Set()))
-      }
+      touchAll(this.#touched, touched)
       throw error
     }
   }

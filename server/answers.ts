@@ -6,8 +6,9 @@ import { type Operation, operations } from '../measurement/step.ts'
 import type { Feature } from '../measurement/target.ts'
 import type { Mechanism, State, Verdict } from '../measurement/verdict.ts'
 import { ROLLUP_SECONDS, type RollupLevel, windowStart } from '../measurement/windows.ts'
-import { PUBLIC } from './analysis/anonymity.ts'
+import { PUBLIC, publicSince } from './analysis/anonymity.ts'
 import { LICENCE as OONI_LICENCE } from './ooni/report.ts'
+import { spans } from './store/schema.ts'
 import type { Params, Store } from './store/store.ts'
 
 /** Public answers, read from rollups and degradations only. Networks that are not public stand in their country alone. */
@@ -108,9 +109,9 @@ export const seriesAnswer = async (store: Store, wanted: SeriesWanted, networkNa
   const params: Params = { app, feature, country, asn: asn ?? 0, level, from: windowStart(from, level), to }
   const rows = await store.query<Row>(
     `SELECT ${COLUMNS} FROM rollups FINAL
-     WHERE level = {level:UInt32} AND app = {app:String} AND feature = {feature:String} AND country = {country:String}
-       AND asn = {asn:UInt32} AND at >= fromUnixTimestamp({from:UInt32}) AND at < fromUnixTimestamp({to:UInt32}) AND ${PUBLIC}
-     ORDER BY at`,
+     PREWHERE ${spans('{level:UInt32}', '{from:UInt32}', '{to:UInt32}')} AND app = {app:String} AND feature = {feature:String}
+       AND country = {country:String} AND asn = {asn:UInt32}
+     WHERE ${publicSince('{from:UInt32}')} ORDER BY at`,
     params,
   )
   const networks = asn === undefined ? await networksOf(store, params, networkName) : undefined
@@ -127,8 +128,9 @@ export const seriesAnswer = async (store: Store, wanted: SeriesWanted, networkNa
 const networksOf = async (store: Store, params: Params, networkName: NetworkName) => {
   const rows = await store.query<{ asn: number; attempts: number }>(
     `SELECT asn, sum(attempts) AS attempts FROM rollups FINAL
-     WHERE level = 86400 AND app = {app:String} AND feature = {feature:String} AND country = {country:String} AND asn != 0
-       AND at > fromUnixTimestamp({from:UInt32}) - INTERVAL 1 DAY AND at < fromUnixTimestamp({to:UInt32}) AND ${PUBLIC}
+     PREWHERE ${spans(86_400, 'toUInt32({from:Int64} - 86399)', '{to:UInt32}')} AND app = {app:String} AND feature = {feature:String}
+       AND country = {country:String} AND asn != 0
+     WHERE ${PUBLIC}
      GROUP BY asn ORDER BY attempts DESC, asn`,
     params,
   )
@@ -163,7 +165,7 @@ export const reachabilityAnswer = async (
     AND ({country:String} = '' OR country = {country:String})`
   const earliest = present ? start - ROLLUP_SECONDS : start
   const params: Params = {
-    start,
+    end: start + ROLLUP_SECONDS,
     earliest,
     control: CONTROL,
     app: app ?? '',
@@ -171,16 +173,11 @@ export const reachabilityAnswer = async (
     country: country ?? '',
   }
   const rows = await store.query<Row>(
-    `SELECT ${COLUMNS} FROM rollups FINAL WHERE level = ${ROLLUP_SECONDS} AND at >= fromUnixTimestamp({earliest:UInt32})
-       AND at <= fromUnixTimestamp({start:UInt32}) AND ${filter} AND ${PUBLIC}
-     ORDER BY app, feature, country, asn, rollups.at DESC LIMIT 1 BY app, feature, country, asn`,
+    `SELECT ${COLUMNS} FROM rollups FINAL PREWHERE ${spans(ROLLUP_SECONDS, '{earliest:UInt32}', '{end:UInt32}')} AND ${filter}
+     WHERE ${publicSince('{earliest:UInt32}')} ORDER BY app, feature, country, asn, rollups.at DESC LIMIT 1 BY app, feature, country, asn`,
     params,
   )
-  const countries = await store.query<{ country: string; newest: number; origins: Source['origin'][] }>(
-    `SELECT country, toUnixTimestamp(max(at)) AS newest, groupUniqArrayArray(origins) AS origins FROM rollups FINAL
-     WHERE level = ${ROLLUP_SECONDS} AND asn = 0 AND attempts > 0 AND app != {control:String} GROUP BY country ORDER BY newest DESC, country`,
-    params,
-  )
+  const countries = await newestOf(store)
   const mine = countries.filter(row => country === undefined || row.country === country)
   return {
     at: iso(start),
@@ -195,4 +192,30 @@ export const reachabilityAnswer = async (
     countries: countries.map(({ country, newest }) => ({ country, newest: iso(newest) })),
     sources: sourcesOf(mine),
   }
+}
+
+type Newest = { country: string; newest: number; origins: Source['origin'][] }
+
+/** Where anything was ever measured, and the newest window of each: looked for within its newest day, however much there is. */
+const newestOf = async (store: Store): Promise<Newest[]> => {
+  const params = { control: CONTROL }
+  const measured = 'asn = 0 AND app != {control:String}'
+  const days = await store.query<Newest>(
+    `SELECT country, toUnixTimestamp(max(at)) AS newest, groupUniqArrayArray(origins) AS origins FROM rollups FINAL
+     PREWHERE level = 86400 AND ${measured} WHERE attempts > 0 GROUP BY country`,
+    params,
+  )
+  const newest = new Map<string, number>()
+  for (const [from, of] of Map.groupBy(days, day => day.newest)) {
+    const rows = await store.query<Omit<Newest, 'origins'>>(
+      `SELECT country, toUnixTimestamp(max(at)) AS newest FROM rollups FINAL
+       PREWHERE ${spans(ROLLUP_SECONDS, '{from:UInt32}', '{to:UInt32}')} AND ${measured} AND country IN {countries:Array(String)}
+       WHERE attempts > 0 GROUP BY country`,
+      { ...params, from, to: from + 86_400, countries: of.map(({ country }) => country) },
+    )
+    for (const row of rows) newest.set(row.country, row.newest)
+  }
+  return days
+    .map(day => ({ ...day, newest: newest.get(day.country) ?? day.newest }))
+    .toSorted((a, b) => b.newest - a.newest || (a.country < b.country ? -1 : 1))
 }

@@ -104,16 +104,18 @@ const changedFrom = (touched: Touched, now: number): Map<string, Map<number, num
 
 type Row = { json: string }
 
-type Wanted = { country?: string | undefined; app?: string | undefined }
+/** `open`: without those that have ended. */
+type Wanted = { country?: string | undefined; app?: string | undefined; open?: boolean }
 
 /** The newest revision of each degradation that is not withdrawn. */
 export const currentDegradations = async (store: Store, wanted: Wanted): Promise<Degradation[]> =>
   (await newestRevisions(store, wanted)).filter(({ withdrawn }) => !withdrawn)
 
-const newestRevisions = async (store: Store, { country, app }: Wanted): Promise<Degradation[]> => {
+const newestRevisions = async (store: Store, { country, app, open = false }: Wanted): Promise<Degradation[]> => {
   const rows = await store.query<Row>(
     `SELECT argMax(json, (revision, -toUnixTimestamp64Milli(known), json)) AS json FROM degradations
-     WHERE (country = {country:String} OR {country:String} = '') AND (app = {app:String} OR {app:String} = '') GROUP BY id`,
+     WHERE (country = {country:String} OR {country:String} = '') AND (app = {app:String} OR {app:String} = '') GROUP BY id
+     ${open ? "HAVING JSONExtractRaw(json, 'end') = 'null'" : ''}`,
     { country: country ?? '', app: app ?? '' },
   )
   return rows.map(({ json }) => JSON.parse(json) as Degradation)

@@ -3,7 +3,7 @@ import { inForce, spanOf } from '../events/when.ts'
 import { CONTROL } from '../measurement/catalogue.ts'
 import type { Verdict } from '../measurement/verdict.ts'
 import { VERDICT_LOOKBACK_SECONDS } from '../measurement/windows.ts'
-import { PUBLIC } from './analysis/anonymity.ts'
+import { publicSince } from './analysis/anonymity.ts'
 import type { PresentState } from './exporter.ts'
 import { currentDegradations } from './findings.ts'
 import { onlyPublic } from './public-findings.ts'
@@ -68,7 +68,7 @@ const verdictsNow = async (store: Store, params: Since) => {
     agents: number
   }>(
     `SELECT app, feature, country, asn, argMax(verdict, at) AS verdict, argMax(agents, at) AS agents FROM
-       (SELECT * FROM verdicts FINAL WHERE at >= fromUnixTimestamp({since:UInt32}) AND ${PUBLIC})
+       (SELECT * FROM verdicts FINAL PREWHERE at >= fromUnixTimestamp({since:UInt32}) WHERE ${publicSince('{since:UInt32}')})
      GROUP BY app, feature, country, asn`,
     params,
   )
@@ -80,7 +80,7 @@ const verdictsNow = async (store: Store, params: Since) => {
 }
 
 const degradedNow = async (store: Store) => {
-  const open = (await onlyPublic(store, await currentDegradations(store, {}))).filter(({ end }) => end === null)
+  const open = await onlyPublic(store, await currentDegradations(store, { open: true }))
   const series = Map.groupBy(open, ({ app, feature, country, verdict, layer, state }) =>
     JSON.stringify({ app, feature, country, verdict, layer: layer ?? 'none', state }),
   )
@@ -102,7 +102,7 @@ const centresNow = async (store: Store, params: Since) => {
   const rows = await store.query<{ app: string; dc: string; country: string; share: number; agents: number }>(
     `SELECT app, dc, country, avg(works) AS share, count() AS agents FROM (
        SELECT app, dc, country, agent, max(answered > 0) AS works FROM agent_windows FINAL
-       WHERE at >= fromUnixTimestamp({since:UInt32}) AND dc != '' AND attempts > 0 GROUP BY app, dc, country, agent)
+       PREWHERE at >= fromUnixTimestamp({since:UInt32}) WHERE dc != '' AND attempts > 0 GROUP BY app, dc, country, agent)
      GROUP BY app, dc, country`,
     params,
   )
@@ -112,7 +112,7 @@ const centresNow = async (store: Store, params: Since) => {
 const agentsNow = async (store: Store, params: Since) => {
   const rows = await store.query<{ country: string; asn: number; agents: number }>(
     `SELECT country, asn, uniqExact(agent) AS agents FROM agent_windows FINAL
-     WHERE at >= fromUnixTimestamp({since:UInt32}) AND ${PUBLIC} GROUP BY country, asn`,
+     PREWHERE at >= fromUnixTimestamp({since:UInt32}) WHERE ${publicSince('{since:UInt32}')} GROUP BY country, asn`,
     { ...params, control: CONTROL },
   )
   return rows.map(({ country, asn, agents }) => ({ labels: { country, asn: String(asn) }, value: agents, agents }))

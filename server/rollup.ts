@@ -14,6 +14,10 @@ export const touch = (touched: Touched, country: string, asn: number, placed: nu
   else touched.set(network, new Set([windowStart(placed)]))
 }
 
+export const touchAll = (touched: Touched, more: Touched): void => {
+  for (const [network, windows] of more) touched.set(network, windows.union(touched.get(network) ?? new Set()))
+}
+
 /** Windows per statement: bounds the size of its parameters, and what a statement holds in memory. */
 const CHUNK = 1_000
 /** Clocks wrong by more than this are looked for apart, so that the others stay a range of the sort key. */
@@ -197,8 +201,13 @@ export const agentWindows = async (store: Store, touched: Touched): Promise<void
     await store.command(AGENT_WINDOWS, { ...facts, ...chunk, revision: Date.now() })
 }
 
-export const rollups = async (store: Store, touched: Touched, verdicts: readonly string[]): Promise<void> => {
-  for (const level of rollupLevels) {
+export const rollups = async (
+  store: Store,
+  touched: Touched,
+  verdicts: readonly string[],
+  levels: readonly RollupLevel[] = rollupLevels,
+): Promise<void> => {
+  for (const level of levels) {
     for (const chunk of chunksOf(coarser(touched, level))) {
       const paired = (await store.query(ANY_PAIRS, chunk)).length > 0
       await store.command(rollupsSql(level, paired), { ...facts, ...chunk, verdicts, revision: Date.now() })

@@ -2,8 +2,9 @@ import { CONTROL } from '../measurement/catalogue.ts'
 import type { LabelsOf, MetricName, metrics } from '../measurement/metrics.ts'
 import { type Verdict, verdicts } from '../measurement/verdict.ts'
 import { ROLLUP_SECONDS } from '../measurement/windows.ts'
-import { PUBLIC } from './analysis/anonymity.ts'
+import { publicSince } from './analysis/anonymity.ts'
 import { chunksOf, TOUCHED, type Touched } from './rollup.ts'
+import { spans } from './store/schema.ts'
 import type { Params, Store } from './store/store.ts'
 
 /** Public 5-minute rollups as samples of Prometheus: for remote write, for export, and for /metrics where neither is. */
@@ -80,13 +81,14 @@ const samplesOfControl = (row: ControlRow): RollupSample[] =>
     return value === null ? [] : [sample('peyk_control_reachability_ratio', labels, value, row)]
   })
 
-/** What is asked for, as conditions on rollups and on agent_windows with the parameters of both. */
+/** What is asked for of [from, to), as further conditions on rollups and on agent_windows with the parameters of both. */
 type Wanted = { rollups: string; windows: string; params: Params }
 
 const rollupsSql = (
   where: string,
 ) => `SELECT app, feature, country, asn, toUnixTimestamp(at) AS start, agents, reachability, seconds, goodput, verdict
-  FROM rollups FINAL WHERE level = ${ROLLUP_SECONDS} AND app != {control:String} AND ${where} AND ${PUBLIC}`
+  FROM rollups FINAL PREWHERE ${spans(ROLLUP_SECONDS, '{from:UInt32}', '{to:UInt32}')} AND app != {control:String} AND ${where}
+  WHERE ${publicSince('{from:UInt32}')}`
 
 /** Median over agents of answered to attempted controls, per network and over the country (network 0). */
 const controlsSql = (
@@ -97,15 +99,15 @@ const controlsSql = (
     if(countIf(f_tried > 0) = 0, NULL, medianIf(f_got / f_tried, f_tried > 0)) AS foreign
   FROM (SELECT country, asn AS own, agent, at, any(control_tried) AS f_tried, any(control_answered) AS f_got,
       any(domestic_tried) AS d_tried, any(domestic_answered) AS d_got
-    FROM agent_windows FINAL WHERE control_tried + domestic_tried > 0 AND role != 'control' AND ${where}
+    FROM agent_windows FINAL PREWHERE at >= fromUnixTimestamp({from:UInt32}) AND at < fromUnixTimestamp({to:UInt32}) AND ${where}
+    WHERE control_tried + domestic_tried > 0 AND role != 'control'
     GROUP BY country, own, agent, at)
   ARRAY JOIN if(own = 0, [toUInt32(0)], [own, toUInt32(0)]) AS network
-  GROUP BY country, network, at) WHERE ${PUBLIC}`
+  GROUP BY country, network, at) WHERE ${publicSince('{from:UInt32}')}`
 
 /** Windows of a chunk. A country as a whole (network 0) is touched by any of its networks, and made of all of them. */
 const chunkWanted = (chunk: Params): Wanted => {
-  const windows = `at >= fromUnixTimestamp({from:UInt32}) AND at < fromUnixTimestamp({to:UInt32})
-    AND country IN {countries:Array(String)} AND toUInt32(at) IN {starts:Array(UInt32)}`
+  const windows = 'country IN {countries:Array(String)} AND toUInt32(at) IN {starts:Array(UInt32)}'
   const rollups = `${windows} AND (asn = 0 OR (country, asn, toUInt32(at)) IN ${TOUCHED})`
   return { rollups, windows, params: { ...chunk, control: CONTROL } }
 }
@@ -128,11 +130,11 @@ const PRESENT_SECONDS = 3 * ROLLUP_SECONDS
 
 /** The newest value of every series, for /metrics of a server without remote write. */
 export async function presentSamples(store: Store, now: number): Promise<RollupSample[]> {
-  const params: Params = { since: Math.floor(now) - PRESENT_SECONDS - ROLLUP_SECONDS, control: CONTROL }
-  const where = 'at >= fromUnixTimestamp({since:UInt32})'
+  const at = Math.floor(now)
+  const params: Params = { from: at - PRESENT_SECONDS - ROLLUP_SECONDS, to: at + ROLLUP_SECONDS, control: CONTROL }
   const newest = (sql: string, by: string) => `${sql} ORDER BY at DESC LIMIT 1 BY ${by}`
-  const rows = await store.query<Row>(newest(rollupsSql(where), 'app, feature, country, asn'), params)
-  const controls = await store.query<ControlRow>(newest(controlsSql(where), 'country, asn'), params)
+  const rows = await store.query<Row>(newest(rollupsSql('true'), 'app, feature, country, asn'), params)
+  const controls = await store.query<ControlRow>(newest(controlsSql('true'), 'country, asn'), params)
   return [...rows.flatMap(samplesOfRow), ...controls.flatMap(samplesOfControl)]
 }
 
@@ -171,8 +173,7 @@ export async function* rangeSamples(
   { from, to, country = '', app = '' }: Range,
 ): AsyncGenerator<RollupSample> {
   const params: Params = { from, to, country, app, verdicts, control: CONTROL }
-  const windows = `at >= fromUnixTimestamp({from:UInt32}) AND at < fromUnixTimestamp({to:UInt32})
-    AND ({country:String} = '' OR country = {country:String})`
+  const windows = "({country:String} = '' OR country = {country:String})"
   const rollups = `${windows} AND ({app:String} = '' OR app = {app:String})`
   for await (const row of store.stream<Told>(toldSql(rollups), params)) {
     const { name, operation, value, start, agents } = row

@@ -29,5 +29,10 @@ export const flagNetworks = async (store: Store, touched: Touched, least: number
   }
 }
 
-/** SQL that keeps only rows of public networks (and whole countries, `asn` 0); wants columns `country`, `asn` and `at`. */
-export const PUBLIC = `(asn = 0 OR (country, asn, toDate(at)) IN (SELECT country, asn, day FROM network_days FINAL WHERE public = 1))`
+/**
+ * SQL that keeps only rows of public networks (and whole countries, `asn` 0); wants columns `country`, `asn` and `at`, none
+ * earlier than `since` (SQL that gives Unix seconds): of a long history few days are then looked at.
+ */
+export const publicSince = (since: string): string => `(asn = 0 OR (country, asn, toDate(at)) IN (
+  SELECT country, asn, day FROM network_days FINAL WHERE public = 1 AND day >= toDate(toDateTime(${since}, 'UTC'))))`
+export const PUBLIC = publicSince('0')

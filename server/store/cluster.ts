@@ -22,7 +22,9 @@ export const clusterSettings = {
 const spread: Record<string, string> = { facts: 'key', deliveries: 'agent', migrations: 'version' }
 
 const CREATE =
-  /^CREATE TABLE (?:IF NOT EXISTS )?(?<name>\w+) (?<columns>\([\s\S]*\))\s+ENGINE = (?<engine>\w+)(?:\((?<version>\w+)\))?/
+  /^CREATE TABLE (?:IF NOT EXISTS )?(?<name>\w+) (?<columns>\([\s\S]*\)|AS \w+)\s+ENGINE = (?<engine>\w+)(?:\((?<version>\w+)\))?/
+const RENAME = /^RENAME TABLE (?<names>[\s\S]+)/
+const DROP = /^DROP TABLE (?:IF EXISTS )?(?<name>\w+)/
 const ALTER = /^ALTER TABLE (?<name>\w+)\s/
 
 /** The statements that do on a cluster what this one does on one server. */
@@ -34,11 +36,23 @@ export const clustered = (sql: string, cluster: string): string[] => {
     const rest = sql.slice(CREATE.exec(sql)![0].length)
     const replicated = `Replicated${engine}('/clickhouse/tables/{uuid}/{shard}', '{replica}'${version ? `, ${version}` : ''})`
     return [
-      `CREATE TABLE IF NOT EXISTS ${name}_local ${on} ${columns} ENGINE = ${replicated}${rest}`,
+      `CREATE TABLE IF NOT EXISTS ${name}_local ${on} ${columns.replace(/^AS \w+/, '$&_local')} ENGINE = ${replicated}${rest}`,
       `CREATE TABLE IF NOT EXISTS ${name} ${on} AS ${name}_local
        ENGINE = Distributed('${cluster}', currentDatabase(), '${name}_local', cityHash64(${spread[name] ?? 'country'}))`,
     ]
   }
+  const renamed = RENAME.exec(sql)?.groups?.['names']
+  if (renamed) {
+    // The Distributed table of a name stays, and stands before what has that name now; one of a name that went is gone.
+    const pairs = renamed.split(',').map(pair => pair.trim().split(' TO '))
+    const gone = pairs.flatMap(([from]) => (pairs.some(([, to]) => to === from) ? [] : [from]))
+    return [
+      `RENAME TABLE ${pairs.map(([from, to]) => `${from}_local TO ${to}_local`).join(', ')} ${on}`,
+      ...gone.map(name => `DROP TABLE IF EXISTS ${name} ${on} SYNC`),
+    ]
+  }
+  const dropped = DROP.exec(sql)?.groups?.['name']
+  if (dropped) return [`DROP TABLE IF EXISTS ${dropped}_local ${on} SYNC`]
   const altered = ALTER.exec(sql)?.groups?.['name']
   if (altered) {
     const local = sql.replace(ALTER, `ALTER TABLE ${altered}_local ${on} `)

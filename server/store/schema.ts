@@ -6,6 +6,18 @@ const DURABLE = 'fsync_after_insert = 1, fsync_part_directory = 1'
 
 const word = 'LowCardinality(String)'
 
+/**
+ * Rollups lie by stretches of 36 spans, and in each by series: few pieces to read for a long series, few rows for the
+ * present. The engine does not conclude from times which stretches there are: readers of single series, or of short times, say so.
+ */
+const STRETCH_SPANS = 36
+const STRETCH = `intDiv(toUInt32(at), level * ${STRETCH_SPANS})`
+
+/** SQL: rollups of one level in [from, to), all three SQL that gives numbers. */
+export const spans = (level: string | number, from: string, to: string): string =>
+  `level = ${level} AND at >= fromUnixTimestamp(${from}) AND at < fromUnixTimestamp(${to})
+   AND ${STRETCH} BETWEEN intDiv(${from}, ${level} * ${STRETCH_SPANS}) AND intDiv(${to}, ${level} * ${STRETCH_SPANS})`
+
 /** What a public series is about; `asn` 0 is the whole country in public tables, the unknown network in private ones. */
 const place = `app ${word}, feature ${word}, country ${word}, asn UInt32`
 
@@ -119,7 +131,26 @@ export const migrations: readonly (readonly string[])[] = [
     // Of paired transfers: bytes a second of app and control, their ratio by what they differ in, the rate of a policer.
     `ALTER TABLE rollups ADD COLUMN IF NOT EXISTS goodput Map(${word}, Float64) AFTER seconds`,
   ],
+  // Time comes first: the present, an hour and a day lie together, whatever else the store has.
+  reordered({
+    agent_windows: `ENGINE = ReplacingMergeTree(revision) PARTITION BY toYYYYMM(at)
+      ORDER BY (toStartOfHour(at), country, asn, at, app, feature, target, agent)`,
+    verdicts: `ENGINE = ReplacingMergeTree(revision) PARTITION BY toYYYYMM(at) ORDER BY (at, country, app, feature, asn)`,
+    rollups: `ENGINE = ReplacingMergeTree(revision) PARTITION BY (level, toYYYYMM(at))
+      ORDER BY (level, ${STRETCH}, app, country, asn, feature, at)`,
+  }),
 ]
+
+/** The tables whose rows are sorted anew; none needs a keeper of what is half done: each statement may be run again. */
+function reordered(tables: Readonly<Record<string, string>>): string[] {
+  return Object.entries(tables).flatMap(([table, key]) => [
+    `DROP TABLE IF EXISTS ${table}_before`,
+    `CREATE TABLE ${table}_next AS ${table} ${key} SETTINGS ${DURABLE}, index_granularity = 1024`,
+    `INSERT INTO ${table}_next SELECT * FROM ${table} SETTINGS max_partitions_per_insert_block = 0, optimize_on_insert = 0`,
+    `RENAME TABLE ${table} TO ${table}_before, ${table}_next TO ${table}`,
+    `DROP TABLE ${table}_before`,
+  ])
+}
 
 /** Bring the schema of a store up to this program's; refuses a store that a newer program has written. */
 export const migrate = async (store: Store): Promise<void> => {

@@ -12,8 +12,6 @@ import type { Bench } from './bench.ts'
 /** Measurements at the largest size; the bench begins with a hundredth of it. Each is a row of agent_windows. */
 const MOST = Number(process.env['PEYK_BENCH_ROWS'] || 50_000_000)
 const DAYS = 30
-/** Days of one insert. */
-const AT_ONCE = 6
 const WINDOWS = DAYS * 288
 /** An agent's tries in a window of 5 minutes. */
 const TRIES = 12
@@ -34,8 +32,28 @@ const series = [...new Set(deciding.map(({ app, target }) => `${app} ${target.fe
 const places = (agents: number) => Math.max(COUNTRIES.length, Math.ceil(agents / TOGETHER))
 const country = (network: string) => `{countries:Array(String)}[1 + ${network} % ${COUNTRIES.length}]`
 
-/** Agents of 30 days up to now: what they tried, and what was made of it, written by the engine itself. */
+/** Agents of 30 days up to now: what they tried in a day, and what was made of it, repeated by the engine itself. */
 const fill = async (store: Store, agents: number, end: number): Promise<number> => {
+  const first = Math.floor(end / 86_400) * 86_400 - DAYS * 86_400
+  await fillDay(store, agents, first)
+  const at = 'at + toIntervalDay(day) AS at'
+  for (const [table, moved] of Object.entries({
+    agent_windows: `${at}, last + toIntervalDay(day) AS last`,
+    verdicts: at,
+    rollups: at,
+  })) {
+    for (let day = 1; day <= DAYS; day++) {
+      await store.command(
+        `INSERT INTO ${table} SELECT * REPLACE (${moved.replaceAll('day)', `${day})`)}) FROM (SELECT * FROM ${table}
+         WHERE at >= fromUnixTimestamp(${first}) AND at < fromUnixTimestamp(${Math.min(first + 86_400, end - day * 86_400)})) SETTINGS optimize_on_insert = 0`,
+      )
+    }
+  }
+  const [row] = await store.query<{ n: number }>('SELECT count() AS n FROM agent_windows')
+  return row!.n
+}
+
+const fillDay = async (store: Store, agents: number, start: number): Promise<void> => {
   const params = {
     countries: COUNTRIES,
     apps: deciding.map(({ app }) => app),
@@ -44,42 +62,39 @@ const fill = async (store: Store, agents: number, end: number): Promise<number> 
     kinds: deciding.map(({ target }) => target.kind),
     series,
   }
-  const rows = agents * WINDOWS * TRIES
   const networks = places(agents)
-  for (let day = 0; day < DAYS; day += AT_ONCE) {
-    const start = end - (DAYS - day) * 86_400
+  await store.command(
+    `INSERT INTO agent_windows (app, feature, country, asn, target, kind, dc, agent, at, origin, role, trust, attempts, answered,
+       last, last_answered, last_failure, last_layer, failures, seconds, control_tried, control_answered, control_seconds, revision)
+     SELECT {apps:Array(String)}[t], {features:Array(String)}[t], ${country('network')}, 64512 + network, {targets:Array(String)}[t], {kinds:Array(String)}[t], '',
+       concat('agent', toString(agent)), fromUnixTimestamp(${start} + window * 300), 'agent', 'vantage', 'corroborated', 1, NOT failed,
+       fromUnixTimestamp(${start} + window * 300 + 7), NOT failed, if(failed, 'generic_timeout_error', ''), if(failed, 'tcp', ''),
+       if(failed, map('tcp/generic_timeout_error', 1), map()), if(failed, map(), map('connect', 0.1 + agent % 7 / 100, 'protocol_handshake', 0.2)),
+       3, 3, map('connect', 0.1), 1
+     FROM (SELECT number AS n, intDiv(n, ${TRIES}) % ${agents} AS agent, intDiv(n, ${TRIES * agents}) AS window, agent % ${networks} AS network,
+       1 + (n * 7919 + intDiv(n, 31)) % ${deciding.length} AS t, (n * 2654435761) % 100 < 3 AS failed FROM numbers(${agents * 288 * TRIES}))`,
+    params,
+  )
+  const all = networks + COUNTRIES.length
+  for (const level of rollupLevels) {
+    const count = 86_400 / level
     await store.command(
-      `INSERT INTO agent_windows (app, feature, country, asn, target, kind, dc, agent, at, origin, role, trust, attempts, answered,
-         last, last_answered, failures, seconds, control_tried, control_answered, control_seconds, revision)
-       SELECT {apps:Array(String)}[t], {features:Array(String)}[t], ${country('network')}, 64512 + network, {targets:Array(String)}[t], {kinds:Array(String)}[t], '',
-         concat('agent', toString(agent)), fromUnixTimestamp(${start} + window * 300), 'agent', 'vantage', 'corroborated', 1, failed = 0,
-         fromUnixTimestamp(${start} + window * 300 + 7), failed = 0, if(failed, map('tcp/generic_timeout_error', 1), map()), if(failed, map(), map('connect', 0.1 + agent % 7 / 100, 'protocol_handshake', 0.2)),
-         3, 3, map('connect', 0.1), 1
-       FROM (SELECT number AS n, intDiv(n, ${TRIES}) % ${agents} AS agent, intDiv(n, ${TRIES * agents}) AS window, agent % ${networks} AS network,
-         1 + (n * 7919 + intDiv(n, 31)) % ${deciding.length} AS t, (n * 2654435761) % 100 < 3 AS failed FROM numbers(${(rows / DAYS) * AT_ONCE}))`,
+      `INSERT INTO rollups (level, app, feature, country, asn, at, origins, agents, attempts, answered, reachability, seconds, failures,
+         verdict, layer, mechanism, state, networks, revision) SELECT ${level}, splitByChar(' ', s)[1], splitByChar(' ', s)[2], if(place < ${networks}, ${country('place')}, {countries:Array(String)}[1 + place - ${networks}]),
+         if(place < ${networks}, 64512 + place, 0), fromUnixTimestamp(${start} + span * ${level}), ['agent'], ${TOGETHER}, 40, 39, 0.975, map('connect', 0.1, 'protocol_handshake', 0.2),
+         map('generic_timeout_error', 1), 'ok', '', '', 'confirmed', if(place < ${networks}, map(), map('ok', 5)), 1
+       FROM (SELECT number AS n, n % ${all} AS place, intDiv(n, ${all}) % ${count} AS span,
+         {series:Array(String)}[1 + intDiv(n, ${all * count})] AS s FROM numbers(${all * count * series.length}))`,
       params,
     )
-    for (const level of rollupLevels) {
-      const spans = (AT_ONCE * 86_400) / level
-      await store.command(
-        `INSERT INTO rollups (level, app, feature, country, asn, at, origins, agents, attempts, answered, reachability, seconds, failures,
-           verdict, layer, mechanism, state, networks, revision) SELECT ${level}, splitByChar(' ', s)[1], splitByChar(' ', s)[2], if(place < ${networks}, ${country('place')}, {countries:Array(String)}[1 + place - ${networks}]),
-           if(place < ${networks}, 64512 + place, 0), fromUnixTimestamp(${start} + span * ${level}), ['agent'], ${TOGETHER}, 40, 39, 0.975, map('connect', 0.1, 'protocol_handshake', 0.2),
-           map('generic_timeout_error', 1), 'ok', '', '', 'confirmed', if(place < ${networks}, map(), map('ok', 5)), 1
-         FROM (SELECT number AS n, n % ${networks + COUNTRIES.length} AS place, intDiv(n, ${networks + COUNTRIES.length}) % ${spans} AS span,
-           {series:Array(String)}[1 + intDiv(n, ${(networks + COUNTRIES.length) * spans})] AS s FROM numbers(${(networks + COUNTRIES.length) * spans * series.length}))`,
-        params,
-      )
-    }
   }
   await store.command(
     `INSERT INTO verdicts (app, feature, country, asn, at, verdict, layer, mechanism, state, agents, rule, revision) SELECT app, feature, country, asn, at, verdict, layer, mechanism, state, agents, 1, 1 FROM rollups WHERE level = 300`,
   )
   await store.command(
-    `INSERT INTO network_days (country, asn, day, agents, public, revision) SELECT ${country('number')}, 64512 + number, toDate(fromUnixTimestamp(${end})) - day, ${TOGETHER}, 1, 1 FROM numbers(${networks}) ARRAY JOIN range(${DAYS + 1}) AS day`,
+    `INSERT INTO network_days (country, asn, day, agents, public, revision) SELECT ${country('number')}, 64512 + number, toDate(fromUnixTimestamp(${start})) + day, ${TOGETHER}, 1, 1 FROM numbers(${networks}) ARRAY JOIN range(${DAYS + 1}) AS day`,
     params,
   )
-  return rows
 }
 
 /** Milliseconds on the clock, and of the server's processors, which other work on this machine changes little. */

@@ -24,12 +24,16 @@ test.each(statements.map(sql => [sql.slice(0, 70).replace(/\s+/g, ' '), sql]))('
 })
 
 test('every table is replicated and spread, doubles of a row on one shard; every statement goes to all servers', () => {
-  for (const sql of statements) expect(sql).toContain("ON CLUSTER 'peyk'")
+  for (const sql of statements) if (!sql.startsWith('INSERT')) expect(sql).toContain("ON CLUSTER 'peyk'")
   const made = statements.filter(sql => /ENGINE =/.test(sql))
   const tables = migrations.flat().filter(sql => /^CREATE TABLE/.test(sql))
   expect(made.filter(sql => /ENGINE = Replicated(Replacing)?MergeTree\('/.test(sql)).length).toBe(tables.length)
   expect(made.filter(sql => /ENGINE = Distributed\(/.test(sql)).length).toBe(tables.length)
   expect(made.find(sql => sql.includes('TABLE IF NOT EXISTS measurements_raw_local'))).toContain("'{replica}', first)")
+  expect(clustered('RENAME TABLE a TO b, c TO a', 'peyk')).toEqual([
+    "RENAME TABLE a_local TO b_local, c_local TO a_local ON CLUSTER 'peyk'",
+    "DROP TABLE IF EXISTS c ON CLUSTER 'peyk' SYNC",
+  ])
   expect(clustered('INSERT INTO facts SELECT 1', 'peyk')).toEqual(['INSERT INTO facts SELECT 1'])
 })
 

@@ -53,6 +53,44 @@ test('rows of before transfers were timed are read as those of today, without a 
   await store.close()
 })
 
+test('what was made of rows outlives a new order of theirs, wherever the first attempt was killed', async () => {
+  const data = folder()
+  onTestFinished(() => rmSync(data, { recursive: true, force: true }))
+  const store = await openEmbedded(data)
+  await store.command(
+    'CREATE TABLE migrations (version UInt32, at DateTime DEFAULT now()) ENGINE = MergeTree ORDER BY version',
+  )
+  const order = migrations.findIndex(of => of.some(sql => sql.startsWith('RENAME')))
+  for (const [at, statements] of migrations.slice(0, order).entries()) {
+    for (const sql of statements) await store.command(sql)
+    await store.insert('migrations', [{ version: at + 1 }])
+  }
+  const place = { app: 'telegram', feature: 'text', country: 'KE', asn: 1, at: 1_700_000_100, revision: 1 }
+  const tables = ['agent_windows', 'rollups', 'verdicts']
+  for (const table of tables) {
+    const row = table === 'rollups' ? { ...place, level: 300 } : place
+    await store.insert(table, [row, { ...row, asn: 2 }])
+  }
+  const statements = migrations[order]!.map(sql => sql.replace('CREATE TABLE ', 'CREATE TABLE IF NOT EXISTS '))
+  // Each table is done alike: the last is begun again after each of its statements.
+  const last = statements.length - statements.length / tables.length
+  for (const sql of statements.slice(0, last)) await store.command(sql)
+  for (let done = last + 1; done <= statements.length; done++) {
+    for (const sql of statements.slice(last, done)) await store.command(sql)
+  }
+  await migrate(store)
+  for (const table of tables) {
+    expect(await store.query(`SELECT asn FROM ${table} FINAL ORDER BY asn`), table).toEqual([{ asn: 1 }, { asn: 2 }])
+  }
+  const left = "SELECT name FROM system.tables WHERE database = currentDatabase() AND match(name, '_(before|next)$')"
+  expect(await store.query(left)).toEqual([])
+  const [made] = await store.query<{ sql: string }>(
+    "SELECT create_table_query AS sql FROM system.tables WHERE database = currentDatabase() AND name = 'agent_windows'",
+  )
+  expect(made!.sql).toMatch(/`prefix` UInt32 TTL at \+ toIntervalDay\(14\)[\s\S]*ORDER BY \(toStartOfHour\(at\)/)
+  await store.close()
+})
+
 test('a folder in use is refused, with the process and its address; a stale lock is taken over', () => {
   const data = folder()
   writeFileSync(join(data, 'lock'), JSON.stringify({ pid: 1, url: 'http://127.0.0.1:8400' }))
