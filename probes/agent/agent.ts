@@ -176,6 +176,7 @@ class Agent {
       charge: bytes => local || parts.budget.charge(bytes),
       onCatalogue: catalogue => this.adopt(catalogue),
       onOperator: () => this.wake?.(),
+      onSeen: address => parts.whereabouts.told(address),
       onRequests: (targets, expires) => {
         schedule.request(targets, expires, clock.mono())
         pairs.request(targets, expires)

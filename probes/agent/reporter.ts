@@ -40,13 +40,19 @@ export type ReporterOptions = {
   charge(bytes: number): void
   onCatalogue(catalogue: Catalogue): void
   onOperator(): void
+  /** The server saw this machine under this address. */
+  onSeen(address: string): Promise<void>
   onRequests(targets: readonly string[], expires: number): void
   onOutcome(outcome: DeliveryOutcome): void
   log(line: string): void
 }
 
 const Enrolled = Type.Object({ role: Type.Enum(['vantage', 'control', 'operator']), thumbprint: Type.String() })
-const Nonce = Type.Object({ nonce: Type.String({ minLength: 1, maxLength: 500 }), expires: Type.Number() })
+const Nonce = Type.Object({
+  nonce: Type.String({ minLength: 1, maxLength: 500 }),
+  expires: Type.Number(),
+  seen: Type.Optional(Type.String({ maxLength: 45 })),
+})
 
 /** Most bytes of the server's answers. */
 const LIMIT = { small: 16_384, receipt: 2 ** 20 }
@@ -258,6 +264,7 @@ export class Reporter {
     if (said.status !== 200) throw new Declined(said)
     const answer = jsonOf(said.body)
     if (!Value.Check(Nonce, answer)) throw new Unanswered('malformed', 'a nonce came that is none')
+    if (answer.seen && said.direct) await this.options.onSeen(answer.seen)
     return answer.nonce
   }
 

@@ -1,6 +1,8 @@
+import { promisify } from 'node:util'
+import { gunzip } from 'node:zlib'
 import { type Dispatcher, Pool, ProxyAgent, Socks5ProxyAgent } from 'undici'
 
-/** One request to the server. `limit` is the most bytes an answer may have. */
+/** One request to the server. `limit` is the most bytes an answer may have, on the way and unpacked. */
 type Ask = {
   method: 'GET' | 'POST'
   path: string
@@ -8,7 +10,8 @@ type Ask = {
   body?: Uint8Array
   limit: number
 }
-export type Answer = { status: number; headers: Record<string, string>; body: Buffer }
+/** `direct`: by no proxy, so the server saw this machine's own address. */
+export type Answer = { status: number; headers: Record<string, string>; body: Buffer; direct: boolean }
 
 /**
  * A way to the server: asks once, never follows a redirect, ends in time, and reads no more than the limit. It throws
@@ -40,6 +43,8 @@ const WHOLE = 300
 /** A TLS 1.3 handshake with a usual certificate chain, and TCP's own; plain TCP's own. */
 const HANDSHAKE_BYTES = { 'https:': 5_500, 'http:': 420 } as const
 const OVERHEAD = 1.08
+/** The catalogue is ten times as large unpacked. */
+const ALWAYS = { 'accept-encoding': 'gzip' }
 
 const troubleOf = (error: unknown): Unanswered => {
   if (error instanceof Unanswered) return error
@@ -51,16 +56,29 @@ const troubleOf = (error: unknown): Unanswered => {
   return new Unanswered('unreachable', code || name || 'no connection')
 }
 
-const read = async ({ body, headers }: Dispatcher.ResponseData, limit: number): Promise<Buffer> => {
-  if (headers['content-encoding']) throw new Unanswered('malformed', 'an answer was compressed unasked')
+const unpack = (body: Buffer, limit: number): Promise<Buffer> =>
+  promisify(gunzip)(body, { maxOutputLength: limit }).catch(() => {
+    throw new Unanswered('malformed', 'an answer cannot be unpacked, or is too large then')
+  })
+
+/** `count` is told of bytes as they come, whatever becomes of the answer. */
+const read = async (
+  { body, headers }: Dispatcher.ResponseData,
+  limit: number,
+  count: (bytes: number) => void,
+): Promise<Buffer> => {
+  const encoding = headers['content-encoding']
+  if (encoding && encoding !== 'gzip') throw new Unanswered('malformed', 'an answer was compressed as not asked for')
   const chunks: Buffer[] = []
   let size = 0
   for await (const chunk of body as AsyncIterable<Buffer>) {
     size += chunk.length
+    count(chunk.length)
     if (size > limit) throw new Unanswered('malformed', `an answer is larger than ${limit} bytes`)
     chunks.push(chunk)
   }
-  return Buffer.concat(chunks)
+  const whole = Buffer.concat(chunks)
+  return encoding ? await unpack(whole, limit) : whole
 }
 
 /** How to get out: straight, or through an HTTP(S) proxy (CONNECT) or a SOCKS5 proxy, Tor included. */
@@ -96,15 +114,19 @@ export const wayTo = (server: URL, route: Route = 'direct'): Way => {
       bytes += 200 + JSON.stringify(headers).length + (body?.length ?? 0) * OVERHEAD
       try {
         const answer = await dispatcher.request({
-          ...{ origin: server.origin, method, path: prefix + path, headers, signal: whole },
+          ...{ origin: server.origin, method, path: prefix + path, signal: whole },
+          ...{ headers: { ...ALWAYS, ...headers } },
           ...(body ? { body } : {}),
         })
-        const content = await read(answer, limit)
-        bytes += 300 + content.length * OVERHEAD
+        bytes += 300
+        const content = await read(answer, limit, received => {
+          bytes += received * OVERHEAD
+        })
         const single = Object.entries(answer.headers).flatMap(([name, value]) =>
           typeof value === 'string' ? [[name, value] as const] : [],
         )
-        return { status: answer.statusCode, headers: Object.fromEntries(single), body: content }
+        const direct = route === 'direct'
+        return { status: answer.statusCode, headers: Object.fromEntries(single), body: content, direct }
       } catch (error) {
         throw troubleOf(error)
       }

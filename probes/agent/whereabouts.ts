@@ -15,8 +15,8 @@ export type Here = Vantage & { line: number; families: ReadonlySet<Family> }
 /** Offline databases: ISO 3166 country of an address, ZZ where unknown, and number of its network, 0 where unknown. */
 export type Locate = { country(address: string): string; asn(address: string): number }
 
-/** How it is known: set by the owner, found just now, found earlier on this network, by nobody, or two answers differ. */
-export type Known = 'set' | 'found' | 'remembered' | 'unknown' | 'differs'
+/** How it is known: set by the owner, found just now, found earlier on this network, told by the Peyk server, by nobody, or two answers differ. */
+export type Known = 'set' | 'found' | 'remembered' | 'told' | 'unknown' | 'differs'
 
 /** A STUN server that was asked: what answered, for spacing, and bytes on the wire, for the budget. */
 export type Asked = { target: TargetOf<'stun'>; connected: string | null; bytes: number }
@@ -88,6 +88,24 @@ export class Whereabouts {
     }
   }
 
+  /**
+   * The Peyk server saw this machine under this address, on a connection by no proxy. It counts where no STUN server answers,
+   * as on lines that let no UDP through, and until one does: the server hears nothing of it that it did not know.
+   */
+  async told(address: string): Promise<void> {
+    await this.now()
+    const open = this.asks && (this.known === 'unknown' || this.known === 'told')
+    const place = open ? this.placeOf(address) : null
+    if (place && !same(place, UNKNOWN)) Object.assign(this, { place, known: 'told' })
+  }
+
+  private placeOf(address: string): { country: string; asn: number } | null {
+    const { locate } = this.options
+    return locate && mayConnect(address, 'public')
+      ? { country: locate.country(address), asn: locate.asn(address) }
+      : null
+  }
+
   private settle(places: readonly { country: string; asn: number }[]): void {
     const [first] = places
     if (!first) {
@@ -103,7 +121,7 @@ export class Whereabouts {
     target: TargetOf<'stun'>,
     signal: AbortSignal,
   ): Promise<Asked & { place: { country: string; asn: number } | null }> {
-    const { loopback, locate } = this.options
+    const { loopback } = this.options
     const trace = new Trace({ ...target, timeout: Math.min(target.timeout, PATIENCE) }, { signal, loopback })
     const net = openNet(trace)
     let seen: string | null = null
@@ -119,9 +137,10 @@ export class Whereabouts {
       await trace.close()
     }
     const run = trace.run()
-    const place =
-      seen !== null && mayConnect(seen, 'public') ? { country: locate!.country(seen), asn: locate!.asn(seen) } : null
-    return { target, connected: run.connected, bytes: wireBytes(run), place }
+    return {
+      ...{ target, connected: run.connected, bytes: wireBytes(run) },
+      place: seen === null ? null : this.placeOf(seen),
+    }
   }
 }
 

@@ -1,3 +1,5 @@
+import type { FastifyRequest } from 'fastify'
+import ipaddr from 'ipaddr.js'
 import { calculateJwkThumbprint } from 'jose'
 import { Type } from 'typebox'
 import { Compile } from 'typebox/compile'
@@ -26,6 +28,12 @@ const Enrolled = Type.Object({
 const Nonce = Type.Object({
   nonce: Type.String({ description: 'To be signed into one proof.' }),
   expires: Type.Integer({ description: 'Unix seconds, server’s clock.' }),
+  seen: Type.Optional(
+    Type.String({
+      description:
+        'Address the question came from, for an agent that no STUN server answers; said here and to nobody else. Absent behind a proxy this server was not told of.',
+    }),
+  ),
 })
 
 /** Nothing is validated by the framework: the bytes are compared with the proof first. */
@@ -39,9 +47,10 @@ export const agentRoutes = (app: App, parts: { agents: Agents; nonces: Nonces; o
       config: { right: 'anyone' },
       schema: { summary: 'A nonce for one proof, good for 5 minutes', response: { 200: Nonce } },
     },
-    async (_, reply) => {
+    async (request, reply) => {
       void reply.header('cache-control', 'no-store')
-      return parts.nonces.issue()
+      const seen = addressOf(request)
+      return { ...parts.nonces.issue(), ...(seen ? { seen } : {}) }
     },
   )
   app.post(
@@ -73,6 +82,12 @@ export const agentRoutes = (app: App, parts: { agents: Agents; nonces: Nonces; o
       return answer(enrolled, thumbprint)
     },
   )
+}
+
+/** Where a request came from; null where a proxy stands between that is not of PEYK_PROXIES, so that its own would be told. */
+const addressOf = ({ ip, socket, headers }: FastifyRequest): string | null => {
+  const proxied = ['x-forwarded-for', 'forwarded', 'via'].some(name => name in headers)
+  return proxied && ip === socket.remoteAddress ? null : ipaddr.process(ip).toString()
 }
 
 const answer = ({ role }: Agent, thumbprint: string) => ({ role, thumbprint })

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { openCatalogue, signCatalogue } from '../../probes/agent/catalogue.ts'
 import { makeKey, openIdentity, publicHalf } from '../../probes/agent/identity.ts'
@@ -45,6 +46,7 @@ const reporting = async (server: URL, more: Partial<ReporterOptions> = {}) => {
     charge: () => {},
     operator: null,
     onOperator: () => {},
+    onSeen: async () => {},
     onCatalogue: () => {},
     onRequests: (targets, expires) => wanted.push({ targets, expires }),
     onOutcome: outcome => outcomes.push(outcome),
@@ -133,7 +135,7 @@ test('a refused batch is set aside with the reason, without any address in it; t
 })
 
 const answer =
-  (status: number, headers: Record<string, string> = {}, body = ''): Misbehaviour =>
+  (status: number, headers: Record<string, string> = {}, body: string | Buffer = ''): Misbehaviour =>
   (_request, response) =>
     void response.writeHead(status, headers).end(body)
 
@@ -152,7 +154,9 @@ const hostile: [string, Misbehaviour, DeliveryOutcome][] = [
     ),
     'malformed',
   ],
-  ['compresses unasked', answer(200, { 'content-encoding': 'gzip' }, 'x'), 'malformed'],
+  ['compresses as not asked for', answer(200, { 'content-encoding': 'br' }, 'x'), 'malformed'],
+  ['says gzip and gives none', answer(200, { 'content-encoding': 'gzip' }, 'x'), 'malformed'],
+  ['gives a gzip bomb', answer(200, { 'content-encoding': 'gzip' }, gzipSync(Buffer.alloc(2 ** 24))), 'malformed'],
   [
     'speaks no HTTP',
     (request: { socket: { end(text: string): void } }) => request.socket.end('SSH-2.0-x\r\n'),

@@ -134,12 +134,36 @@ test('this machine’s own line has a name that stays', async () => {
   expect(one.name).toMatch(/^[0-9a-f]{64}$/)
 })
 
-/** An agent in a lab with STUN servers that see it at `address`. */
-const agentSeen = async (address: () => string) => {
+test('where no STUN server answers the Peyk server’s word counts, on this network and until one does', async () => {
+  await using peer = await stunPeer(() => GERMANY)
+  let line = home
+  const where = await whereabouts(() => line)
+  for (const nowhere of ['10.1.2.3', '127.0.0.1', '192.0.2.1', 'peyk.example']) await where.told(nowhere)
+  expect(where.known).toBe('unknown')
+  await where.told(KENYA)
+  expect(await where.now()).toMatchObject({ country: 'KE', asn: 33_771 })
+  expect(await where.find([], signal)).toMatchObject({ moved: false })
+  await where.told(KENYA_OTHER)
+  expect(await where.now()).toMatchObject({ country: 'KE', asn: 36_926 })
+  expect(where.known).toBe('told')
+  expect(JSON.stringify(where)).not.toContain(KENYA_OTHER)
+  await where.find([stun(peer.port)], signal)
+  await where.told(KENYA)
+  expect(await where.now()).toMatchObject({ country: 'DE' })
+  line = { ...home, name: 'elsewhere' }
+  expect(await where.now()).toMatchObject({ country: 'ZZ', asn: 0 })
+})
+
+/** An agent in a lab with STUN servers that see it at `address`; with `told` there are none, and the collector says so. */
+const agentSeen = async (address: () => string, told: string | null = null) => {
   const release = makeKey()
   const collector = await Collector.start()
+  collector.seen = told
   const servers = await Promise.all(
-    [1, 2, 3].map(async at => ({ host: `127.0.81.${at}`, peer: await stunPeer(address, 'xor', `127.0.81.${at}`) })),
+    (told ? [] : [1, 2, 3]).map(async at => ({
+      host: `127.0.81.${at}`,
+      peer: await stunPeer(address, 'xor', `127.0.81.${at}`),
+    })),
   )
   for (const { peer } of servers) onTestFinished(() => peer[Symbol.asyncDispose]())
   const finders = servers.map(({ host, peer }, at) => ({
@@ -174,20 +198,35 @@ const agentSeen = async (address: () => string) => {
   return { agent, collector, path, lines }
 }
 
-test('an agent measures as from where it is seen, and the address is nowhere: not sent, not kept, not logged', async () => {
-  const { agent, collector, path, lines } = await agentSeen(() => KENYA)
-  await vi.waitFor(() => expect(collector.measurements()).toHaveLength(2), { timeout: 60_000 })
-  const rows = collector.measurements()
-  expect(rows.map(({ target }) => target).sort()).toEqual(['telegram.a', 'telegram.ke'])
-  for (const row of rows) expect(row).toMatchObject({ country: 'KE', asn: 33_771 })
-  expect(agent.status()).toMatchObject({ vantage: { country: 'KE', asn: 33_771, known: 'found' } })
+/** Everything such an agent has written, logged, shown and sent, which holds its address in no form. */
+const expectUntold = async ({ agent, collector, path, lines }: Awaited<ReturnType<typeof agentSeen>>) => {
   const page = await (await fetch(`http://127.0.0.1:${agent.metricsPort}/`)).text()
   await agent.stop()
+  const rows = collector.measurements()
   const names = await readdir(path, { recursive: true, withFileTypes: true })
   const files = names.filter(one => one.isFile()).map(one => readFile(join(one.parentPath, one.name), 'latin1'))
   const told = [...(await Promise.all(files)), ...lines, page, JSON.stringify(rows)].join('\n')
   const hex = Buffer.from(KENYA.split('.').map(Number)).toString('hex')
   for (const form of [KENYA, hex, KENYA.slice(0, 8)]) expect(told).not.toContain(form)
+}
+
+test('an agent measures as from where it is seen, and the address is nowhere: not sent, not kept, not logged', async () => {
+  const all = await agentSeen(() => KENYA)
+  const { agent, collector } = all
+  await vi.waitFor(() => expect(collector.measurements()).toHaveLength(2), { timeout: 60_000 })
+  const rows = collector.measurements()
+  expect(rows.map(({ target }) => target).sort()).toEqual(['telegram.a', 'telegram.ke'])
+  for (const row of rows) expect(row).toMatchObject({ country: 'KE', asn: 33_771 })
+  expect(agent.status()).toMatchObject({ vantage: { country: 'KE', asn: 33_771, known: 'found' } })
+  await expectUntold(all)
+})
+
+test('an agent without STUN learns from the server where it is; that address is nowhere either', async () => {
+  const all = await agentSeen(() => KENYA, KENYA)
+  const told = () => expect(all.agent.status()).toMatchObject({ vantage: { known: 'told' } })
+  await vi.waitFor(told, { timeout: 60_000 })
+  await vi.waitFor(() => expect(all.collector.reports).not.toEqual([]), { timeout: 60_000 })
+  await expectUntold(all)
 })
 
 test('seen elsewhere at the end of a round: what it measured is discarded, and counted', async () => {

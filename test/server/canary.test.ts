@@ -75,6 +75,11 @@ test('no address of who sends is in store, log, metrics, answers or files, whate
   for (const path of [`/v1/${CANARY}`, `/healthz?at=${CANARY}`, `/%ff${CANARY}`]) {
     await fetch(`${server.url}${path}`, { headers: from })
   }
+  // Whoever asks is told where it is seen, and nobody else.
+  const asked = await fetch(`${server.url}/v1/nonce`, { headers: from })
+  expect(asked.headers.get('cache-control')).toBe('no-store')
+  expect(await asked.json()).toMatchObject({ seen: CANARY })
+  await fetch(`${server.url}/v1/nonce`)
 
   await expectNowhere()
 })

@@ -212,10 +212,11 @@ function agentSteps() {
 }
 
 describe('what else is served', () => {
-  test('the catalogue as it was signed, with a tag', async () => {
+  test('the catalogue as it was signed, compressed, with a tag', async () => {
     const first = await fetch(`${server.url}/v1/catalogue`)
     expect(Buffer.from(await first.arrayBuffer())).toEqual(CATALOGUE.bytes)
     expect(first.headers.get('content-type')).toBe('application/jose')
+    expect(first.headers.get('content-encoding')).toMatch(/^(br|gzip)$/)
     const again = await fetch(`${server.url}/v1/catalogue`, {
       headers: { 'if-none-match': first.headers.get('etag')! },
     })

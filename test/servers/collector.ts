@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { gunzipSync } from 'node:zlib'
+import { gunzipSync, gzipSync } from 'node:zlib'
 import { calculateJwkThumbprint, compactVerify, EmbeddedJWK } from 'jose'
 import { Value } from 'typebox/value'
 import { onTestFinished } from 'vitest'
@@ -15,7 +15,9 @@ const give = (document: string | null, request: IncomingMessage, response: Serve
   if (!document) return void response.writeHead(404).end()
   const etag = `"${createHash('sha256').update(document).digest('hex')}"`
   if (request.headers['if-none-match'] === etag) return void response.writeHead(304).end()
-  response.writeHead(200, { 'content-type': 'application/jose', etag }).end(document)
+  const packed = request.headers['accept-encoding'] === 'gzip' ? { 'content-encoding': 'gzip' } : {}
+  const body = 'content-encoding' in packed ? gzipSync(document) : document
+  response.writeHead(200, { 'content-type': 'application/jose', etag, ...packed }).end(body)
 }
 
 /**
@@ -31,6 +33,8 @@ export class Collector {
   readonly heard: { method: string; path: string; headers: IncomingMessage['headers']; body: Buffer }[] = []
   catalogue: { bytes: string; version: number } | null = null
   operator: string | null = null
+  /** The address it says it sees agents at. */
+  seen: string | null = null
   /** Opens what is sealed; without it, sealed batches are stored as they are. */
   open: (jwe: string) => Promise<string> = async jwe => jwe
   requests: Receipt['requests'] = []
@@ -87,9 +91,9 @@ export class Collector {
     const json = (status: number, value: unknown) =>
       void response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(value))
     if (path === '/v1/nonce') {
-      const nonce = randomBytes(16).toString('base64url')
+      const nonce = randomBytes(32).toString('base64url')
       this.nonces.add(nonce)
-      return json(200, { nonce, expires: Math.floor(Date.now() / 1000) + 300 })
+      return json(200, { nonce, expires: Math.floor(Date.now() / 1000) + 300, ...(this.seen && { seen: this.seen }) })
     }
     if (path === '/v1/catalogue') return give(this.catalogue?.bytes ?? null, request, response)
     if (path === '/v1/operator') return give(this.operator, request, response)

@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs'
 import { createServer as createHttp } from 'node:http'
 import { createServer, type Socket } from 'node:net'
 import { createSecureContext, type SecureContext, TLSSocket } from 'node:tls'
-import { gunzipSync } from 'node:zlib'
+import { gunzipSync, gzipSync } from 'node:zlib'
 import { decode } from 'dns-packet'
 import { calculateJwkThumbprint } from 'jose'
 import { allTargets, apps, CATALOGUE_VERSION } from '../../../measurement/catalogue.ts'
@@ -55,7 +55,7 @@ const web = createHttp(async (request, response) => {
   for await (const chunk of request) chunks.push(chunk as Buffer)
   const json = (value: unknown) => response.setHeader('content-type', 'application/json').end(JSON.stringify(value))
   if (request.url === '/v1/nonce') return json({ nonce: 'n'.repeat(32), expires: Date.now() / 1000 + 300 })
-  if (request.url === '/v1/catalogue') return response.end(catalogue)
+  if (request.url === '/v1/catalogue') return response.setHeader('content-encoding', 'gzip').end(gzipSync(catalogue))
   if (request.url === '/v1/agents') {
     const { key } = JSON.parse(Buffer.concat(chunks).toString()) as { key: JsonWebKey & { kty: string } }
     return json({ role: 'vantage', thumbprint: await calculateJwkThumbprint(key) })
