@@ -59,9 +59,13 @@ const toProblem = (error: unknown): Problem => {
   const known = error as Partial<FastifyError>
   const [first] = known.validation ?? []
   if (first) {
-    const extra = first.params?.['additionalProperties']
-    const detail = extra ? 'must have only the fields of the schema' : (first.message ?? 'is not valid')
-    return new Problem('bad-request', detail, { field: `${known.validationContext ?? 'body'}${first.instancePath}` })
+    const where = `${known.validationContext ?? 'body'}${first.instancePath}`
+    if (first.keyword !== 'additionalProperties')
+      return new Problem('bad-request', first.message ?? 'is not valid', { field: where })
+    // Named where it is a plain word: nothing that could be an address is said back.
+    const extra = String(first.params?.['additionalProperty'] ?? '')
+    const field = /^[a-z_]{1,20}$/.test(extra) ? `${where}/${extra}` : where
+    return new Problem('bad-request', 'is not known here; see /openapi.json for what is', { field })
   }
   const kind = kindOf(known)
   return new Problem(kind, problems[kind].title)

@@ -24,7 +24,9 @@ const LATEST = 4_102_444_800
 export const secondsOf = (field: string, text: string | undefined): number | undefined => {
   if (text === undefined) return undefined
   const at = Date.parse(text.length === 10 ? `${text}T00:00:00Z` : text) / 1000
-  if (Number.isNaN(at) || at < EARLIEST || at > LATEST) {
+  // Date.parse takes 31 June for 1 July: a question must not be answered about another day.
+  const exists = !Number.isNaN(at) && new Date(at * 1000).toISOString().slice(0, 10) === text.slice(0, 10)
+  if (!exists || at < EARLIEST || at > LATEST) {
     throw new Problem('bad-request', 'must be a time that exists, between 2000 and 2100', {
       field: `querystring/${field}`,
     })

@@ -197,4 +197,12 @@ describe('answers', () => {
     const response = await series(`from=${iso(START)}&to=${iso(START + 30 * 86_400)}&step=5m`)
     expect([response.status, await response.json()]).toMatchObject([400, { field: 'querystring/step' }])
   })
+
+  test.each([
+    ['from=2023-06-31', 'querystring/from'],
+    ['form=2023-06-30', 'querystring/form'],
+  ])('of a day that does not exist, or by a word that is not known, are refused: %s', async (asked, field) => {
+    const response = await series(asked)
+    expect([response.status, await response.json()]).toMatchObject([400, { field }])
+  })
 })
