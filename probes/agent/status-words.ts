@@ -78,6 +78,7 @@ export const statusText = (status: Status): string =>
     `${status.software} on this machine`,
     ...english(status).map(([name, text]) => `${name.padEnd(14)} ${text}`),
     '',
-    ...persian(status),
+    // In a line that a terminal or browser begins at the left, Persian keeps its own order (U+2067, U+2069).
+    ...persian(status).map(line => `\u2067${line}\u2069`),
     '',
   ].join('\n')
