@@ -262,7 +262,15 @@ window and then by what they say, never by when or from whom they came.
 
 \`limit\` gives a page of about so many rows, always of whole windows; the header \`Link\` names the next one (\`rel="next"\`). Pages join
 without gaps and doubles; a row that comes late into a window already read is in none of them. A Parquet file holds 31 days at
-most. The header \`X-Licence\` names the licences of what is in a file, the column \`licence\` that of each row.
+most. The header \`X-Licence\` names the licences of what is in a file, the column \`licence\` that of each row. In CSV a list is
+one field: \`['connect','http_round_trip']\` here, joined by commas in the bundle of a finding.
+
+\`\`\`sh
+curl 'http://127.0.0.1:8400/v1/measurements?app=telegram&country=KE&from=2023-11-09&to=2023-11-10&format=csv' > day.csv
+curl 'http://127.0.0.1:8400/v1/measurements?app=telegram&country=KE&from=2023-11-09&to=2023-11-10&format=parquet' > day.parquet
+curl 'http://127.0.0.1:8400/v1/series?app=telegram&country=KE&asn=12455&from=2023-11-01&to=2023-11-30&step=1d'
+curl 'http://127.0.0.1:8400/v1/events/ke-2023-11-08-telegram-exam-block/effect'
+\`\`\`
 
 ${table(
   ['column', 'meaning'],

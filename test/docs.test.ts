@@ -1,6 +1,6 @@
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { expect, test } from 'vitest'
 import { probeKinds } from '../measurement/step.ts'
 import { measurementsQuery } from '../server/measurements.ts'
@@ -32,6 +32,24 @@ test('every link of a page leads to a file that is there', () => {
       .map(to => `${page} -> ${to}`),
   )
   expect(broken).toEqual([])
+})
+
+const folders = ['measurement', 'events', 'probes', 'server', 'dashboards', 'package', 'test']
+
+test('every file that the architecture names is there', () => {
+  // The house has no index.ts, and says so.
+  const names = new Set([
+    'peyk.ts',
+    'index.ts',
+    ...folders.flatMap(folder => here(folder, /\.ts$/)).map(path => basename(path)),
+  ])
+  const page = readFileSync(join(root, 'docs/architecture.md'), 'utf8')
+  // `a/{b,c}.ts` names two.
+  const named = [...page.matchAll(/`(?:[\w.-]+\/)*(?:\{([\w,-]+)\}|([\w-]+))\.ts`/g)].flatMap(([, several, one]) =>
+    (several ?? one!).split(',').map(name => `${name}.ts`),
+  )
+  expect(named.length).toBeGreaterThan(30)
+  expect(named.filter(name => !names.has(name))).toEqual([])
 })
 
 test('every setting that code reads from the environment stands in README', () => {
