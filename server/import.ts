@@ -129,6 +129,10 @@ const report = ({ reports, measurements, skipped, unknown, faults }: Tally, seco
     process.stderr.write(`${file}${line > 0 ? `:${line}` : ''}: ${reason}\n`)
   }
   if (faults.length > MOST_PRINTED) process.stderr.write(`and ${faults.length - MOST_PRINTED} more\n`)
+  if (reports === 0 && skipped > 0)
+    process.stderr.write(
+      'nothing was taken: only the tests telegram, whatsapp, signal and facebook_messenger are read\n',
+    )
   process.stdout.write(
     `${reports} reports, ${measurements} measurements, rolled up and judged in ${seconds.toFixed(1)} s; ` +
       `${unknown} endpoints not in the catalogue, ${skipped} of other tests, ${faults.length} unreadable\n`,
