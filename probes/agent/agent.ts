@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { outcome } from '../../measurement/judge/outcome.ts'
+import type { Target } from '../../measurement/target.ts'
 import manifest from '../../package.json' with { type: 'json' }
 import type { Measure } from '../probe.ts'
 import { openAllowance } from './allowance.ts'
@@ -23,12 +24,12 @@ import { scrub } from './scrub.ts'
 import { sealTo } from './seal.ts'
 import { type DropReason, openSpool, type Unnumbered } from './spool.ts'
 import type { Status } from './status-words.ts'
-import type { Way } from './transport.ts'
+import type { Route, Way } from './transport.ts'
 import type { FindLine } from './vantage.ts'
 import { inTurn } from './ways.ts'
 import { type Locate, Whereabouts } from './whereabouts.ts'
 
-export const SOFTWARE = `peyk/${manifest.version}`
+const SOFTWARE = `peyk/${manifest.version}`
 
 export type AgentOptions = {
   config: AgentConfig
@@ -42,10 +43,15 @@ export type AgentOptions = {
   line?: FindLine
   /** Share of idle processor time since it was last asked. */
   idle?: () => number
-  way?: Way
   backoff?: { first: number; most: number }
   reportSeconds?: number
+  /** For a dry run: how a server is reached, and a word for each connection that a measurement or a look made. */
+  wayTo?: (server: URL, route: Route) => Way
+  onConnected?: (connected: Connected) => void
 }
+
+/** `connected`: the address that answered, if one did; `bytes` about as on the wire. */
+export type Connected = { target: Target; connected: string | null; bytes: number; measurement?: Unnumbered }
 
 export type RunningAgent = {
   /** Ends within three seconds: running probes are given up, what was measured is durable. */
@@ -100,7 +106,7 @@ const openParts = async ({ config, clock = systemClock, log = toStderr, ...optio
     ...{ ...config.spool, ...seal, flushSeconds: FLUSH_SECONDS, mono: clock.mono },
   })
   const servers = () => (local ? null : operator?.current()?.servers) ?? config.servers
-  const way = options.way ?? inTurn({ servers, routes: config.routes, clock })
+  const way = inTurn({ servers, routes: config.routes, clock, ...(options.wayTo ? { wayTo: options.wayTo } : {}) })
   const gauges = new Gauges()
   const { profile, unusual, apps } = config
   const consent = { unusual, loopback: config.loopback, apps }
@@ -148,6 +154,7 @@ class Agent {
   private resting: Rest | null = null
   private postponed = 0
   private readonly idle: () => number
+  private readonly onConnected: AgentOptions['onConnected']
   /** The line the last round was on. */
   private onLine: number | null = null
   private vantage: { country?: string; asn?: number } = {}
@@ -162,6 +169,7 @@ class Agent {
     this.parts = parts
     this.measure = options.measure
     this.idle = options.idle ?? idleMeter()
+    this.onConnected = options.onConnected
     this.active = parts.budget.lastActive
     const { config, clock, schedule, pairs, gauges } = parts
     const local = config.servers.every(isLocal)
@@ -346,9 +354,10 @@ class Agent {
     this.lookedAt = clock.mono()
     const chosen = whereabouts.asks ? schedule.finders(servers, await this.place(), clock.mono()) : []
     const { asked, moved } = await whereabouts.find(chosen, signal)
-    for (const { target, connected, bytes } of asked) {
-      schedule.found(target, clock.mono(), connected)
-      budget.charge(bytes)
+    for (const one of asked) {
+      schedule.found(one.target, clock.mono(), one.connected)
+      budget.charge(one.bytes)
+      this.onConnected?.(one)
     }
     return moved
   }
@@ -409,6 +418,7 @@ class Agent {
           signal,
         })
     this.active = clock.mono()
+    this.onConnected?.({ target: planned.target, ...made })
     if (made.kind === 'measured') this.held.push({ app: planned.app, measurement: made.measurement })
     else this.notMade(planned, made)
     return made

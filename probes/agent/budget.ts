@@ -25,17 +25,17 @@ export interface Budget {
 }
 
 /** What the headers of IP, TCP and UDP and retransmissions add (reference detection.md §5.1). */
-const OVERHEAD = 1.08
+export const OVERHEAD = 1.08
 /** Opening and closing a TCP connection: seven packets without payload, of up to 60 bytes. */
 const CONNECTION_BYTES = 420
-/** The headers of a question and its answer, UDP over IPv4 or IPv6. */
-const LOOKUP_BYTES = 100
+/** The headers of a question and its answer that fill no packets, and of what acknowledges them. */
+export const EXCHANGE_BYTES = 100
 
 /** Bytes on the wire of a run, from the bytes on its sockets. */
 export const wireBytes = (run: { steps: readonly Step[]; sent: number; received: number }): number => {
   const connections = run.steps.filter(({ operation }) => operation === 'connect').length
-  const lookups = run.steps.filter(({ operation }) => operation === 'resolve').length
-  return Math.ceil((run.sent + run.received) * OVERHEAD + connections * CONNECTION_BYTES + lookups * LOOKUP_BYTES)
+  const exchanges = run.steps.length - connections
+  return Math.ceil((run.sent + run.received) * OVERHEAD + connections * CONNECTION_BYTES + exchanges * EXCHANGE_BYTES)
 }
 
 const DAY = 86_400

@@ -2,11 +2,12 @@ import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { told } from '../../measurement/settings.ts'
 import type { Measure } from '../probe.ts'
-import { SOFTWARE, startAgent } from './agent.ts'
+import { startAgent } from './agent.ts'
 import { readConfig } from './config.ts'
 import { agreed } from './consent.ts'
 import { dryRun } from './dry.ts'
 import { privateFolder, writeDurably } from './files.ts'
+import { beFrugal } from './frugal.ts'
 import { openIdentity, type PublicKey } from './identity.ts'
 import { settings } from './settings.ts'
 import { readSpool } from './spool.ts'
@@ -40,6 +41,7 @@ export type AgentParts = {
 }
 
 const run = async ({ measure, openLocate, pinnedKey = null }: AgentParts, yes: boolean): Promise<number> => {
+  beFrugal()
   const config = readConfig(process.env, pinnedKey)
   const folder = await privateFolder(config.folder)
   const asked = {
@@ -111,7 +113,6 @@ export const agentCommand = async (args: readonly string[], parts: AgentParts): 
         config,
         measure,
         openLocate,
-        software: SOFTWARE,
         say: line => say(`${line}\n`),
         signal: AbortSignal.timeout(600_000),
       })

@@ -66,21 +66,16 @@ const SPARE_SECONDS = 200
 
 const compress = promisify(gzip)
 
-export const REPORT_HEADERS = { 'content-type': 'application/json', 'content-encoding': 'gzip' }
+const REPORT_HEADERS = { 'content-type': 'application/json', 'content-encoding': 'gzip' }
 /** Sizes of reports come in steps of this many bytes: zeros after the end of the gzip stream, which readers pass over. */
 const REPORT_STEP = 2_048
 
-/** A report, and its bytes as they are sent. */
-export const composeReport = async (
-  batches: readonly Batch[],
-  { clock, boot, spool }: Pick<ReporterOptions, 'clock' | 'boot' | 'spool'>,
-): Promise<{ report: Report; body: Buffer }> => {
-  const sent = { wall: clock.wall(), mono: clock.mono(), boot }
-  const report: Report = { sent, ledger: spool.ledger(), batches: [...batches] }
+/** The bytes of a report as they are sent. */
+const packReport = async (report: Report): Promise<Buffer> => {
   const packed = await compress(JSON.stringify(report))
   const body = Buffer.alloc(Math.ceil(packed.length / REPORT_STEP) * REPORT_STEP)
   packed.copy(body)
-  return { report, body }
+  return body
 }
 
 /** The server answered, and will not do it. `after`: seconds it asks us to wait. */
@@ -295,7 +290,9 @@ export class Reporter {
   }
 
   private async deliver(batches: readonly Batch[], signal: AbortSignal): Promise<void> {
-    const { body } = await composeReport(batches, this.options)
+    const { clock, boot, spool } = this.options
+    const sent = { wall: clock.wall(), mono: clock.mono(), boot }
+    const body = await packReport({ sent, ledger: spool.ledger(), batches: [...batches] })
     const answer = await this.post('/v1/reports', body, REPORT_HEADERS, signal)
     if (answer.status < 200 || answer.status > 299) return this.undelivered(batches, new Declined(answer))
     const receipt = jsonOf(answer.body)

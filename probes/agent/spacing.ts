@@ -9,7 +9,7 @@ type Key = { key: string; spacing: number }
 type Used = { end: number; spacing: number }
 
 /** Who a target contacts, by the name or address it is written with. */
-const hostOf = ({ kind, host, ask }: Target): string =>
+export const hostOf = ({ kind, host, ask }: Target): string =>
   kind === 'dns' && ask.resolver !== 'system' ? ask.resolver.address : host
 
 /**

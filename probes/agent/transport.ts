@@ -1,9 +1,11 @@
 import { promisify } from 'node:util'
 import { gunzip } from 'node:zlib'
-import { type Dispatcher, Pool, ProxyAgent, Socks5ProxyAgent } from 'undici'
+import type { Dispatcher } from 'undici'
+import { Pool, ProxyAgent, Socks5ProxyAgent } from '../net/undici.ts'
+import { EXCHANGE_BYTES, OVERHEAD } from './budget.ts'
 
 /** One request to the server. `limit` is the most bytes an answer may have, on the way and unpacked. */
-type Ask = {
+export type Ask = {
   method: 'GET' | 'POST'
   path: string
   headers?: Record<string, string>
@@ -42,7 +44,6 @@ const IDLE = 60
 const WHOLE = 300
 /** A TLS 1.3 handshake with a usual certificate chain, and TCP's own; plain TCP's own. */
 const HANDSHAKE_BYTES = { 'https:': 5_500, 'http:': 420 } as const
-const OVERHEAD = 1.08
 /** The catalogue is ten times as large unpacked. */
 const ALWAYS = { 'accept-encoding': 'gzip' }
 
@@ -99,26 +100,37 @@ const dispatcherTo = (server: URL, route: Route): Dispatcher => {
   return new Socks5ProxyAgent(route.href, patient)
 }
 
+const headersOf = ({ headers }: Ask): Record<string, string> => ({ ...ALWAYS, ...headers })
+const pathOf = (server: URL, { path }: Ask): string => server.pathname.replace(/\/$/, '') + path
+
+/** The head of a request, as long as the one that is sent: for telling beforehand what will be. */
+export const requestHead = (server: URL, ask: Ask): string => {
+  const headers = { host: server.host, connection: 'keep-alive', ...headersOf(ask) }
+  const length = ask.body ? { 'content-length': String(ask.body.length) } : {}
+  const lines = Object.entries({ ...headers, ...length }).map(([name, value]) => `${name}: ${value}\r\n`)
+  return `${ask.method} ${pathOf(server, ask)} HTTP/1.1\r\n${lines.join('')}\r\n`
+}
+
 /** A way to one server by one route. No User-Agent and no name of ours is sent. */
 export const wayTo = (server: URL, route: Route = 'direct'): Way => {
   const scheme = server.protocol as 'https:' | 'http:'
-  const prefix = server.pathname.replace(/\/$/, '')
   const dispatcher = dispatcherTo(server, route)
   let bytes = 0
   dispatcher.on('connect', () => {
     bytes += HANDSHAKE_BYTES[scheme]
   })
   return {
-    ask: async ({ method, path, headers = {}, body, limit }, signal) => {
+    ask: async (ask, signal) => {
+      const { method, body, limit } = ask
       const whole = AbortSignal.any([signal, AbortSignal.timeout(WHOLE * 1000)])
-      bytes += 200 + JSON.stringify(headers).length + (body?.length ?? 0) * OVERHEAD
+      bytes += EXCHANGE_BYTES + (requestHead(server, ask).length + (body?.length ?? 0)) * OVERHEAD
       try {
         const answer = await dispatcher.request({
-          ...{ origin: server.origin, method, path: prefix + path, signal: whole },
-          ...{ headers: { ...ALWAYS, ...headers } },
+          ...{ origin: server.origin, method, path: pathOf(server, ask), signal: whole },
+          headers: headersOf(ask),
           ...(body ? { body } : {}),
         })
-        bytes += 300
+        bytes += JSON.stringify(answer.headers).length * OVERHEAD
         const content = await read(answer, limit, received => {
           bytes += received * OVERHEAD
         })

@@ -6,6 +6,8 @@ export type WaysOptions = {
   servers: () => readonly URL[]
   routes: readonly Route[]
   clock: Clock
+  /** For a dry run, which sends nothing. */
+  wayTo?: (server: URL, route: Route) => Way
 }
 
 /** Seconds a way that failed rests: doubling, with jitter. */
@@ -18,14 +20,14 @@ type Tried = { way: Way; failures: number; restUntil: number }
  * that gave no answer rests, longer each time, and the next is asked at once. When all rest, the one that has rested
  * longest is asked all the same. A question may so reach the server twice; reports are made for that.
  */
-export const inTurn = ({ servers, routes, clock }: WaysOptions): Way => {
+export const inTurn = ({ servers, routes, clock, wayTo: open = wayTo }: WaysOptions): Way => {
   const known = new Map<string, Tried>()
   let last = ''
   const candidates = (): (readonly [string, Tried])[] => {
     const all = routes.flatMap(route =>
       servers().map(server => {
         const name = `${route === 'direct' ? route : route.href} ${server.href}`
-        const tried = known.get(name) ?? { way: wayTo(server, route), failures: 0, restUntil: 0 }
+        const tried = known.get(name) ?? { way: open(server, route), failures: 0, restUntil: 0 }
         known.set(name, tried)
         return [name, tried] as const
       }),

@@ -1,7 +1,7 @@
-import { Client } from 'undici'
 import { Failed } from './classify.ts'
 import type { Stream } from './stream.ts'
 import type { Trace } from './trace.ts'
+import { Client } from './undici.ts'
 
 /** Most bytes of an answer's head. */
 const MAX_HEAD = 16_384

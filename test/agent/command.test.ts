@@ -54,10 +54,16 @@ test('a dry run tells every connection and the whole report, and sends none of i
   expect(await err).toBe('')
   expect(await code).toBe(0)
   const said = await out
-  expect(said).toContain(`connects to ${collector.url.host}: GET /v1/catalogue`)
-  expect(said).toContain(`connects to 127.0.90.1 port ${port} (tcp, telegram.fine)`)
-  expect(said).toContain('connects to 127.0.90.2 port 9 (tcp, control.abroad)')
-  expect(said).toContain(`would connect to ${collector.url.host}: GET /v1/nonce, POST /v1/reports`)
+  const server = `127.0.0.1 port ${collector.url.port}`
+  expect(said).toContain(`\nconnects to 127.0.90.1 port ${port} (tcp, telegram.fine): 127.0.90.1 answered, about `)
+  expect(said).toContain('\nconnects to 127.0.90.2 port 9 (tcp, control.abroad): nothing answered, about ')
+  const requests = [...said.matchAll(/^((?:would )?connects? to .*: (?:GET|POST) .*)$/gm)].map(([, line]) => line)
+  expect(requests).toEqual([
+    `connects to ${server}: GET /v1/catalogue`,
+    ...['GET /v1/nonce', 'POST /v1/agents', 'GET /v1/nonce', 'POST /v1/reports'].map(
+      what => `would connect to ${server}: ${what}`,
+    ),
+  ])
   expect(said).toMatch(/and this body, 2048 bytes as sent:/)
   expect(said).toMatch(/^\{"id":.*"target":"telegram\.fine".*\}$/m)
   expect(collector.heard.map(({ method, path }) => `${method} ${path}`)).toEqual(['GET /v1/catalogue'])

@@ -57,15 +57,19 @@ test('a server that is away for seven days gets all of them when it is back, onc
   await vi.waitFor(trouble, { timeout: 60_000 })
   const left = clock.mono()
   const before = collector.measurements().length
-  await vi.waitFor(() => expect(clock.mono() - left).toBeGreaterThan(7 * DAY), { timeout: 60_000, interval: 50 })
+  const measured = (): number => (agent.status() as { ledger: { measured: number } }).ledger.measured
+  const aWeek = () => {
+    expect(clock.mono() - left).toBeGreaterThan(7 * DAY)
+    // On a busy machine time passes faster than work is done.
+    expect(measured()).toBeGreaterThan(7 * 24)
+  }
+  await vi.waitFor(aWeek, { timeout: 60_000, interval: 50 })
   expect(collector.measurements()).toHaveLength(before)
   trouble()
 
   collector.misbehave.length = 0
-  const measured = (): number => (agent.status() as { ledger: { measured: number } }).ledger.measured
   const owed = measured()
   await vi.waitFor(() => expect(collector.measurements().length).toBeGreaterThanOrEqual(owed), { timeout: 60_000 })
-  expect(owed).toBeGreaterThan(7 * 24)
   const sequences = collector.measurements().map(({ sequence }) => sequence)
   expect(new Set(sequences).size).toBe(sequences.length)
   expect(agent.status()).toMatchObject({ ledger: { dropped: 0 } })

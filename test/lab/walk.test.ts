@@ -14,7 +14,7 @@ import { signCatalogue } from '../../probes/agent/catalogue.ts'
 import type { Clock } from '../../probes/agent/clock.ts'
 import { readConfig as readAgentConfig } from '../../probes/agent/config.ts'
 import { makeKey, openIdentity, publicHalf } from '../../probes/agent/identity.ts'
-import { inTurn } from '../../probes/agent/ways.ts'
+import { type Route, type Way, wayTo } from '../../probes/agent/transport.ts'
 import { measure } from '../../probes/all.ts'
 import { readConfig } from '../../server/config.ts'
 import { runServer } from '../../server/run.ts'
@@ -96,13 +96,13 @@ test('censor, agents, server, finding, metric', async () => {
   for (const [index, data] of folders.entries()) {
     const environment = { PEYK_DATA: data, PEYK_SERVER: server.url, PEYK_VANTAGE: 'KE:33771', PEYK_LOOPBACK: 'yes' }
     const config = { ...readAgentConfig(environment, publicHalf(release)), metrics: null }
-    const direct = inTurn({ servers: () => config.servers, routes: config.routes, clock })
     // Each from a prefix of its own, as a proxy before the server tells.
     const prefix = { 'x-forwarded-for': `10.0.${index + 1}.7` }
-    const ask: typeof direct.ask = (one, signal) =>
-      direct.ask({ ...one, headers: { ...one.headers, ...prefix } }, signal)
-    const way = { ask, bytes: () => direct.bytes(), close: () => direct.close() }
-    const agent = await startAgent({ config, measure, clock, way, reportSeconds: REPORT, log: () => {} })
+    const from = (server: URL, route: Route): Way => {
+      const direct = wayTo(server, route)
+      return { ...direct, ask: (one, signal) => direct.ask({ ...one, headers: { ...one.headers, ...prefix } }, signal) }
+    }
+    const agent = await startAgent({ config, measure, clock, wayTo: from, reportSeconds: REPORT, log: () => {} })
     onTestFinished(() => agent.stop())
   }
 

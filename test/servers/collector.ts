@@ -49,7 +49,8 @@ export class Collector {
     this.url = url
   }
 
-  static async start(): Promise<Collector> {
+  /** `ends` is given what ends it. */
+  static async start(ends: (end: () => void) => void = onTestFinished): Promise<Collector> {
     let collector: Collector | undefined
     const server = createServer((request, response) => {
       void collector!.serve(request, response).catch((error: Error & { status?: number }) => {
@@ -59,7 +60,7 @@ export class Collector {
     })
     await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
     collector = new Collector(new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`))
-    onTestFinished(() => {
+    ends(() => {
       server.closeAllConnections()
       server.close()
     })
