@@ -11,13 +11,13 @@ import { type AgentConfig, isLocal } from './config.ts'
 import { privateFolder } from './files.ts'
 import { openIdentity } from './identity.ts'
 import { holdFolder } from './lock.ts'
-import { idleMeter, isQuiet, onBattery, onMetered } from './manners.ts'
 import type { Place } from './may-ask.ts'
 import { Gauges, serveMetrics } from './metrics.ts'
 import { openOperator } from './operator.ts'
 import { Pairs } from './pairs.ts'
-import { forRounds, profiles } from './profiles.ts'
+import { forRounds } from './profiles.ts'
 import { Reporter } from './reporter.ts'
+import { Restraint } from './restraint.ts'
 import { type Made, make } from './run.ts'
 import { type Planned, Schedule } from './schedule.ts'
 import { scrub } from './scrub.ts'
@@ -73,12 +73,9 @@ const LOCAL_REPORT_SECONDS = 5
 /** While a round goes on it is asked so often, in seconds, whether the machine moved: no more than this is lost by a crash. */
 const LOOK_SECONDS = 60
 
-/** Below this share of idle processor time a round is put off, by so many seconds, so many times at most. */
-const LEAST_IDLE = 0.05
+/** Seconds a round is put off while the machine is busy. The first picture after a start is not. */
 const POSTPONED_SECONDS = 15
-const MOST_POSTPONED = 8
 
-type Rest = 'quiet' | 'battery' | 'metered'
 type Held = { app: string; measurement: Unnumbered }
 type Tally = { measured: number; answered: number; own: number }
 type Parts = Awaited<ReturnType<typeof openParts>>
@@ -120,8 +117,9 @@ const openParts = async ({ config, clock = systemClock, log = toStderr, ...optio
     ...{ fixed: config.vantage, locate, loopback: config.loopback },
     ...(line ? { line } : {}),
   })
+  const restraint = new Restraint({ config, clock, log, idle: options.idle })
   const kept = { identity, boot, keeper, operator, budget, allowances, spool, schedule, pairs, whereabouts, locate }
-  return { ...kept, config, clock, log, release, way, gauges }
+  return { ...kept, config, clock, log, release, way, gauges, restraint }
 }
 
 const toStderr = (line: string): void => void process.stderr.write(`peyk agent: ${line}\n`)
@@ -151,9 +149,6 @@ class Agent {
   private rounds = 0
   private line: 'unknown' | 'up' | 'down' = 'unknown'
   private last: { at: string; measured: number; answered: number; own: number; skipped: number } | null = null
-  private resting: Rest | null = null
-  private postponed = 0
-  private readonly idle: () => number
   private readonly onConnected: AgentOptions['onConnected']
   /** The line the last round was on. */
   private onLine: number | null = null
@@ -168,7 +163,6 @@ class Agent {
   constructor(parts: Parts, options: AgentOptions) {
     this.parts = parts
     this.measure = options.measure
-    this.idle = options.idle ?? idleMeter()
     this.onConnected = options.onConnected
     this.active = parts.budget.lastActive
     const { config, clock, schedule, pairs, gauges } = parts
@@ -258,47 +252,17 @@ class Agent {
     return keeper.current() !== null && (operator === null || operator.current() !== null)
   }
 
-  private async tellRest(): Promise<boolean> {
-    const rests = await this.rests()
-    if (rests !== this.resting) {
-      if (rests === 'quiet') this.parts.log('quiet hours (PEYK_QUIET): nothing is measured')
-      if (rests === 'battery') this.parts.log('on battery: nothing is measured, unless PEYK_BATTERY is yes')
-      if (rests === 'metered')
-        this.parts.log('on a line paid by the byte: nothing is measured, unless PEYK_PROFILE is metered')
-      this.resting = rests
-    }
-    return rests !== null
-  }
-
-  /** Quiet hours, on battery, or on a metered line: nothing is measured; what waits is still sent. */
-  private async rests(): Promise<Rest | null> {
-    const { quiet, battery, profile, loopback } = this.parts.config
-    if (quiet && isQuiet(quiet, new Date(this.parts.clock.wall() * 1000))) return 'quiet'
-    if (!battery && onBattery()) return 'battery'
-    const spare = profile.bytesPerDay > profiles.metered.bytesPerDay && !loopback
-    return spare && (await onMetered()) ? 'metered' : null
-  }
-
-  /**
-   * The machine has no time to spare, so that its own load would be measured as the network's: the round waits, but not for
-   * ever (what stalls all the same is marked). A lab, and the first picture after a start, do not wait.
-   */
-  private busy(): boolean {
-    const idle = this.idle()
-    const waits = idle < LEAST_IDLE && this.postponed < MOST_POSTPONED && this.rounds > 0 && !this.parts.config.loopback
-    this.postponed = waits ? this.postponed + 1 : 0
-    if (waits) this.parts.gauges.add('peyk_agent_skipped_total', { reason: 'busy' })
-    return waits
-  }
-
   private async measureUntil(signal: AbortSignal): Promise<void> {
-    const { schedule, pairs, clock } = this.parts
+    const { schedule, pairs, clock, restraint, gauges } = this.parts
     while (!signal.aborted) {
       const now = clock.mono()
       const next = Math.min(schedule.nextRound(), pairs.next())
       const due = this.ready() && next <= now
-      if (due && (await this.tellRest())) await this.pause(60)
-      else if (due && this.busy()) await this.pause(POSTPONED_SECONDS)
+      if (due && (await restraint.rests())) await this.pause(60)
+      else if (due && this.rounds && restraint.busy()) {
+        gauges.add('peyk_agent_skipped_total', { reason: 'busy' })
+        await this.pause(POSTPONED_SECONDS)
+      }
       else if (due && schedule.nextRound() <= now) await this.round(signal)
       // Not while a round goes on: what else is sent would be measured.
       else if (due) await this.leg(signal)
@@ -447,14 +411,14 @@ class Agent {
   }
 
   status() {
-    const { keeper, spool, budget, allowances, schedule, clock, whereabouts } = this.parts
+    const { keeper, spool, budget, allowances, schedule, clock, whereabouts, restraint } = this.parts
     const catalogue = keeper.current()
     return {
       software: SOFTWARE,
       newer: catalogue && newerProgram(catalogue, manifest.version),
       vantage: { ...this.vantage, known: whereabouts.known },
       line: this.line,
-      rests: this.resting,
+      rests: restraint.resting,
       catalogue: catalogue && { version: catalogue.version, expires: catalogue.expires, unknown: catalogue.unknown },
       rounds: this.rounds,
       last: this.last,
