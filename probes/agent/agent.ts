@@ -262,8 +262,7 @@ class Agent {
       else if (due && this.rounds && restraint.busy()) {
         gauges.add('peyk_agent_skipped_total', { reason: 'busy' })
         await this.pause(POSTPONED_SECONDS)
-      }
-      else if (due && schedule.nextRound() <= now) await this.round(signal)
+      } else if (due && schedule.nextRound() <= now) await this.round(signal)
       // Not while a round goes on: what else is sent would be measured.
       else if (due) await this.leg(signal)
       else await this.pause(this.ready() ? Math.min(60, next - now) : 60)

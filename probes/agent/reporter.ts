@@ -1,69 +1,41 @@
 import { promisify } from 'node:util'
 import { gzip } from 'node:zlib'
-import { Type } from 'typebox'
 import { Value } from 'typebox/value'
 import { type Batch, MAX_REPORT_BYTES, Receipt, type Report } from '../../measurement/report.ts'
 import type { Catalogue } from './catalogue.ts'
-import type { Clock } from './clock.ts'
 import type { Keeper } from './document.ts'
-import { readJson, writeDurably } from './files.ts'
-import type { Identity } from './identity.ts'
 import type { Role } from './may-ask.ts'
 import type { Operator } from './operator.ts'
 import { Refresh } from './refresh.ts'
 import { scrub } from './scrub.ts'
+import { Declined, jsonOf, Session, type SessionOptions } from './session.ts'
 import type { Spool } from './spool.ts'
-import { type Answer, type Trouble, Unanswered, type Way } from './transport.ts'
+import { type Trouble, Unanswered } from './transport.ts'
 
 /** What came of one attempt to deliver (label of peyk_agent_reports_total). */
 export type DeliveryOutcome = 'stored' | 'refused' | 'redirected' | 'rejected' | 'busy' | Trouble
 
-export type ReporterOptions = {
-  way: Way
-  /** Who is spoken to; enrolment is remembered per server. */
-  server: URL
-  identity: Identity
+export type ReporterOptions = SessionOptions & {
   spool: Spool
   keeper: Keeper<Catalogue>
   /** The operator's document, where one is asked for. */
   operator: Keeper<Operator> | null
-  clock: Clock
   boot: string
-  software: string
-  /** One-time code of an invite. */
-  code: string | null
-  /** Remembers the enrolment. */
-  file: string
   /** Seconds between reports, and the first and longest wait after trouble. */
   interval: number
   backoff: { first: number; most: number }
   charge(bytes: number): void
   onCatalogue(catalogue: Catalogue): void
   onOperator(): void
-  /** The server saw this machine under this address. */
-  onSeen(address: string): Promise<void>
   onRequests(targets: readonly string[], expires: number): void
   onOutcome(outcome: DeliveryOutcome): void
-  log(line: string): void
 }
 
-const Enrolled = Type.Object({ role: Type.Enum(['vantage', 'control', 'operator']), thumbprint: Type.String() })
-const Nonce = Type.Object({
-  nonce: Type.String({ minLength: 1, maxLength: 500 }),
-  expires: Type.Number(),
-  seen: Type.Optional(Type.String({ maxLength: 45 })),
-})
-
-/** Most bytes of the server's answers. */
-const LIMIT = { small: 16_384, receipt: 2 ** 20 }
 /** A report begins small and grows while the line carries it; batch bytes before compression. */
 const SIZE = { least: 32_768, first: 2 ** 18, most: MAX_REPORT_BYTES / 2 }
 const MAX_BATCHES = 100
 /** Seconds between two looks at the operator's document. */
 const OPERATOR_EVERY = 86_400
-/** Seconds a nonce that came with an answer is good for; servers give five minutes. */
-const SPARE_SECONDS = 200
-
 const compress = promisify(gzip)
 
 const REPORT_HEADERS = { 'content-type': 'application/json', 'content-encoding': 'gzip' }
@@ -78,38 +50,6 @@ const packReport = async (report: Report): Promise<Buffer> => {
   return body
 }
 
-/** The server answered, and will not do it. `after`: seconds it asks us to wait. */
-class Declined extends Error {
-  readonly outcome: DeliveryOutcome
-  readonly status: number
-  readonly after: number
-  constructor({ status, headers, body }: Answer) {
-    super(`the server answered ${status}${problem(body)}`)
-    this.status = status
-    this.outcome = status >= 300 && status < 400 ? 'redirected' : status === 429 || status >= 500 ? 'busy' : 'rejected'
-    const after = Number(headers['retry-after'])
-    this.after = Number.isFinite(after) ? Math.min(Math.max(after, 0), 3_600) : 0
-  }
-}
-
-/** What an RFC 9457 problem says. */
-const problem = (body: Buffer): string => {
-  try {
-    const { detail, title } = JSON.parse(body.toString('utf8')) as { detail?: unknown; title?: unknown }
-    return `: ${scrub(String(detail ?? title ?? ''))}`
-  } catch {
-    return ''
-  }
-}
-
-const jsonOf = (body: Buffer): unknown => {
-  try {
-    return JSON.parse(body.toString('utf8'))
-  } catch {
-    return null
-  }
-}
-
 /**
  * Carries batches to the server, and what the server says back. Trouble of any kind is counted, said in `status` and
  * tried again later; nothing is thrown. A batch leaves the spool only by a receipt: `stored` forgets it, `refused` sets
@@ -117,13 +57,12 @@ const jsonOf = (body: Buffer): unknown => {
  */
 export class Reporter {
   private readonly options: ReporterOptions
-  private enrolment: Role | null = null
   private size = SIZE.first
   private most = MAX_BATCHES
   private readonly passedOver = new Set<string>()
-  private spare: { nonce: string; until: number } | null = null
   private failures = 0
   private waitAfter = 0
+  private readonly session: Session
   private readonly catalogue: Refresh<Catalogue>
   private readonly operator: Refresh<Operator> | null
   private wake: (() => void) | null = null
@@ -135,6 +74,7 @@ export class Reporter {
 
   constructor(options: ReporterOptions) {
     this.options = options
+    this.session = new Session(options)
     const { way, clock, keeper, operator, onCatalogue, onOperator, log } = options
     const onRefused = (reason: string) => {
       if (reason !== this.refusal) log(`not taken: ${reason}`)
@@ -158,13 +98,13 @@ export class Reporter {
   }
 
   role(): Role {
-    return this.enrolment ?? 'vantage'
+    return this.session.role ?? 'vantage'
   }
 
   /** `trouble`: why nothing is delivered now. `refusal`: what was refused last. `clockOff`: seconds this clock is ahead of the server's. */
   status() {
     return {
-      enrolled: this.enrolment,
+      enrolled: this.session.role,
       reports: this.reports,
       delivered: this.delivered,
       trouble: this.trouble,
@@ -185,7 +125,7 @@ export class Reporter {
 
   /** Delivers until `signal` aborts. */
   async run(signal: AbortSignal): Promise<void> {
-    this.enrolment = await this.remembered()
+    await this.session.remember()
     while (!signal.aborted) {
       const more = await this.attempt(signal)
       this.options.charge(this.options.way.bytes())
@@ -213,7 +153,7 @@ export class Reporter {
       await this.operator?.now(signal)
       await this.catalogue.now(signal)
       const batches = await this.options.spool.peek(this.most, this.size, this.passedOver)
-      if (this.enrolment === null) await this.enrol(signal)
+      await this.session.enrol(signal)
       if (batches.length) await this.deliver(batches, signal)
       this.failures = 0
       this.waitAfter = 0
@@ -238,62 +178,11 @@ export class Reporter {
     this.trouble = said
   }
 
-  /** A proven POST. A proof that is refused, perhaps for the age of its nonce, is made anew once. */
-  private async post(path: string, body: Uint8Array, headers: Record<string, string>, signal: AbortSignal) {
-    for (let last = false; ; last = true) {
-      const proof = await this.options.identity.prove('POST', path, body, await this.nonce(signal))
-      const ask = { method: 'POST' as const, path, body, headers: { ...headers, authorization: `Peyk ${proof}` } }
-      const response = await this.options.way.ask({ ...ask, limit: LIMIT.receipt }, signal)
-      const next = response.headers['replay-nonce']
-      this.spare = next ? { nonce: next, until: this.options.clock.mono() + SPARE_SECONDS } : null
-      if (response.status !== 401 || last) return response
-    }
-  }
-
-  /** The one that came with the last answer where it is still good, else a fresh one. */
-  private async nonce(signal: AbortSignal): Promise<string> {
-    const spare = this.spare
-    this.spare = null
-    if (spare && this.options.clock.mono() < spare.until) return spare.nonce
-    const said = await this.options.way.ask({ method: 'GET', path: '/v1/nonce', limit: LIMIT.small }, signal)
-    if (said.status !== 200) throw new Declined(said)
-    const answer = jsonOf(said.body)
-    if (!Value.Check(Nonce, answer)) throw new Unanswered('malformed', 'a nonce came that is none')
-    if (answer.seen && said.direct) await this.options.onSeen(answer.seen)
-    return answer.nonce
-  }
-
-  private serverName(): string {
-    return this.options.identity.keyed(`server ${this.options.server.href}`).toString('hex').slice(0, 16)
-  }
-
-  private async remembered(): Promise<Role | null> {
-    type Kept = { server: string; role: Role }
-    const isKept = (value: unknown): value is Kept => typeof (value as Partial<Kept> | null)?.role === 'string'
-    const kept = await readJson(this.options.file, isKept)
-    return kept?.server === this.serverName() ? kept.role : null
-  }
-
-  private async enrol(signal: AbortSignal): Promise<void> {
-    const { identity, code, software } = this.options
-    const body = Buffer.from(JSON.stringify({ key: identity.publicKey, ...(code ? { code } : {}), software }))
-    const answer = await this.post('/v1/agents', body, { 'content-type': 'application/json' }, signal)
-    if (answer.status !== 200 && answer.status !== 201) throw new Declined(answer)
-    const said = jsonOf(answer.body)
-    if (!Value.Check(Enrolled, said) || said.thumbprint !== identity.thumbprint) {
-      throw new Unanswered('malformed', 'the answer to the enrolment is none')
-    }
-    this.enrolment = said.role
-    const kept = { server: this.serverName(), role: said.role }
-    await writeDurably(this.options.file, JSON.stringify(kept)).catch(() => {}) // A full disk: enrolled anew at the next start.
-    this.options.log(`enrolled as ${said.role}`)
-  }
-
   private async deliver(batches: readonly Batch[], signal: AbortSignal): Promise<void> {
     const { clock, boot, spool } = this.options
     const sent = { wall: clock.wall(), mono: clock.mono(), boot }
     const body = await packReport({ sent, ledger: spool.ledger(), batches: [...batches] })
-    const answer = await this.post('/v1/reports', body, REPORT_HEADERS, signal)
+    const answer = await this.session.post('/v1/reports', body, REPORT_HEADERS, signal)
     if (answer.status < 200 || answer.status > 299) return this.undelivered(batches, new Declined(answer))
     const receipt = jsonOf(answer.body)
     if (!Value.Check(Receipt, receipt)) throw new Unanswered('malformed', 'a receipt came that is none')
@@ -335,7 +224,7 @@ export class Reporter {
   /** The report as a whole was not taken. */
   private async undelivered(batches: readonly Batch[], declined: Declined): Promise<void> {
     // 401, 403: perhaps the server forgot us; it is asked again at the next attempt.
-    if (declined.status === 401 || declined.status === 403) this.enrolment = null
+    if (declined.status === 401 || declined.status === 403) this.session.role = null
     else if ([400, 413, 415, 422].includes(declined.status)) {
       // Something in it cannot be taken. Nothing is thrown away for that: a proxy on the way can say 400 too.
       if (batches.length > 1) this.most = 1
