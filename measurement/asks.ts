@@ -214,6 +214,12 @@ export const asks = {
         maximum: 2,
         description: 'Trains of 25 small requests after it, each on a connection of its own.',
       }),
+      beside: Type.Optional(
+        Type.Boolean({
+          description:
+            'Whether a second connection times small requests before it and while it runs. Set by the agent.',
+        }),
+      ),
       of: Type.Union([TransferObject, TransferFlow]),
     },
     { additionalProperties: false },

@@ -46,12 +46,13 @@ export const Pair = Type.Object(
   {
     id: Type.String({
       pattern: '^[0-9a-f]{16}$',
-      description: 'Random, the same for every leg of one stage of a test. Private.',
+      description: 'Random, the same for every leg of one test. Private.',
     }),
     leg: Type.Enum(['app', 'control'], { description: 'Which of the two this is.' }),
     round: Type.Integer({ minimum: 1, maximum: 8, description: 'Pair of the test, from 1.' }),
     test: Type.Enum([...pairTests], {
-      description: 'shape: 64 KiB and trains of small requests. screen: 128 KiB, once. confirm: 256 KiB, three rounds.',
+      description:
+        'shape: 64 KiB and trains of small requests. screen: 160 KiB, the first round of a test. confirm: 256 KiB, its two others.',
     }),
     differs: Difference,
     first: Type.Boolean({ description: 'This leg ran before the other.' }),

@@ -53,7 +53,7 @@ export const layerOf: Record<Operation, Layer> = {
 }
 
 /** Bytes of a transfer whose arrival is timed: before, within and after what a policer lets pass (reference detection.md §1.7). */
-export const transferMarks = [16_384, 65_536, 98_304, 131_072, 262_144] as const
+export const transferMarks = [16_384, 65_536, 98_304, 163_840, 262_144] as const
 
 /**
  * What one operation did. The schema is closed: no body, header, name or address can leave `probes/net` in it, only
@@ -105,7 +105,7 @@ export const Step = Type.Object(
         minItems: transferMarks.length,
         maxItems: transferMarks.length,
         description:
-          'transfer: seconds from the first byte until 16, 64, 96, 128 and 256 KiB had come, null where they had not.',
+          'transfer: seconds from the first byte until 16, 64, 96, 160 and 256 KiB had come, null where they had not.',
       }),
     ),
     gap: Type.Optional(

@@ -27,10 +27,13 @@ export const transfer: Probe<'transfer'> = async (target, net, signal) => {
 /** A range of an object, timed on the socket. */
 const fromObject = async (target: Target, of: FileOf, net: Net): Promise<void> => {
   const { ask } = target
+  const light = ask.beside ? await reach(target, of, net) : null
+  if (ask.beside && !light) return
   const stream = await reach(target, of, net)
   if (!stream) return
   const judge = (bytes: number) => (head: Head) => judgeRange(head, { host: target.host, of }, bytes)
-  const whole = await net.transfer(stream, question(target, of, ask.bytes), judge(ask.bytes))
+  const all = () => net.transfer(stream, question(target, of, ask.bytes), judge(ask.bytes))
+  const whole = light ? await net.beside(light, question(target, of, 1), judge(1), all) : await all()
   for (let left = ask.trains; whole && left > 0; left--) {
     stream.destroy()
     const next = await reach(target, of, net)

@@ -113,7 +113,7 @@ const rowOf = (legs: readonly LegRow[]) => {
       first: false,
     }
     const measured = { kind: row.kind, steps: stepsOf(row), pair }
-    return { leg: legOf(measured), trips: tripsOf(measured), row }
+    return { leg: legOf(measured), trips: row.test === 'shape' ? tripsOf(measured) : [], row }
   })
   const rounds = [...Map.groupBy(seen, ({ row }) => row.round).values()].flatMap(of => {
     const app = of.find(({ row }) => row.leg === 'app')
@@ -125,7 +125,7 @@ const rowOf = (legs: readonly LegRow[]) => {
   const pairs = rounds.flatMap(({ app, control }) =>
     app.leg && control.leg ? [{ app: app.leg, control: control.leg }] : [],
   )
-  const said = compare(first.test === 'confirm' ? pairs : [])
+  const said = compare(first.test === 'shape' ? [] : pairs)
   const { app, feature, country, asn, agent, pair, origin, role, trust, prefix, test, differs } = first
   return {
     ...{ app, feature, country, asn, agent, pair, origin, role, trust, prefix, test, differs },

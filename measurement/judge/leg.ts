@@ -5,10 +5,7 @@ import { dropUp, type PingPong } from './drop-up.ts'
 import { CAP, isSuspicious, type Leg, MARKS, type Pair as Seen } from './throttle.ts'
 
 /** Bytes of each leg, by the stage of its test (reference detection.md §5.1, T2 and T3). */
-export const pairBytes: Record<Pair['test'], number> = { shape: 65_536, screen: 131_072, confirm: 262_144 }
-
-/** Rounds of each stage. */
-export const pairRounds: Record<Pair['test'], number> = { shape: 1, screen: 1, confirm: 3 }
+export const pairBytes: Record<Pair['test'], number> = { shape: 65_536, screen: 163_840, confirm: 262_144 }
 
 type Measured = Pick<Measurement, 'kind' | 'steps' | 'pair'>
 
@@ -30,19 +27,23 @@ export const legOf = ({ kind, steps, pair }: Measured): Leg | null => {
   const step = steps[at]
   if (!step) return { ...common, ...never, end: endOf(ending) }
   const bytes = pairBytes[pair.test]
-  const whole = step.failure === null && step.received >= bytes
+  const reached = step.reached ?? never.reached
+  // Of an upload next to nothing is received: what was timed are the bytes the other end acknowledged.
+  const got = Math.min(bytes, Math.max(step.received, ...MARKS.filter((_, i) => reached[i] !== null)))
+  const whole = step.failure === null && got >= bytes
   return {
     ...common,
-    reached: step.reached ?? never.reached,
-    got: Math.min(step.received, bytes),
+    reached,
+    got,
     span: Math.min(step.duration, CAP),
     gap: step.gap ?? 0,
     end: whole ? 'whole' : endOf(step),
     first: step.received > 0 ? (steps[at - 1]?.duration ?? 0) : null,
+    trips: pair.test === 'confirm' ? tripsOf({ kind, steps }) : [],
   }
 }
 
-const never = { reached: MARKS.map(() => null), got: 0, span: 0, gap: 0, first: null }
+const never = { reached: MARKS.map(() => null), got: 0, span: 0, gap: 0, first: null, trips: [] }
 
 const endOf = (step: Step | undefined): Leg['end'] => {
   if (!step?.failure) return 'cap'
@@ -50,10 +51,10 @@ const endOf = (step: Step | undefined): Leg['end'] => {
   return step.failure === 'connection_reset' ? 'reset' : 'closed'
 }
 
-/** Round trips of the trains after a transfer, in seconds, -1 for one that never came. */
-export const tripsOf = ({ kind, steps }: Measured): number[] =>
+/** Round trips of small requests beside or after a transfer, in seconds, -1 for one that never came. */
+export const tripsOf = ({ kind, steps }: Pick<Measured, 'kind' | 'steps'>): number[] =>
   kind === 'transfer' ? steps.flatMap(({ operation, series = [] }) => (operation === 'transfer' ? [] : series)) : []
 
-/** Whether what a stage saw is reason for the next: an app slower than twice, or whose requests are lost on the way up. */
-export const isWorthMore = (test: 'shape' | 'screen', seen: Seen, trips: PingPong): boolean =>
-  isSuspicious(seen, test) || (trips.app.length > 0 && trips.control.length > 0 && dropUp([[trips]]).found)
+/** Whether what a shape test saw is reason for a test: an app slower than twice, or whose requests are lost on the way up. */
+export const isWorthMore = (seen: Seen, trips: PingPong): boolean =>
+  isSuspicious(seen) || (trips.app.length > 0 && trips.control.length > 0 && dropUp([[trips]]).found)

@@ -5,8 +5,8 @@ import { median } from './statistics.ts'
 
 /**
  * Whether an app's transfers are slower than a control's on the same line, minutes apart: the rule of reference
- * detection.md §5.3, pure. One pair is one transfer of equal size each; three pairs are one test. All rates are bytes
- * per second.
+ * detection.md §5.3, pure. One pair is one transfer of equal size each; three pairs are one test, which ends with the
+ * first pair that stands against it (docs/decisions/0010-tests-that-stop.md). All rates are bytes per second.
  */
 
 /** Bytes whose arrival a leg times. */
@@ -28,8 +28,8 @@ export type Leg = {
   idle: number | null
   /** Request to first body byte; null where none came. */
   first: number | null
-  /** Round trip while the transfer filled the line, where somebody measured it. */
-  loaded?: number | null
+  /** Round trips on a connection beside: the first before the transfer, the others while it ran; -1 for one that never came. */
+  trips?: readonly number[]
 }
 export type Pair = { app: Leg; control: Leg }
 
@@ -37,18 +37,26 @@ export type Pair = { app: Leg; control: Leg }
 export const CAP = 8
 /** Pairs one test needs. */
 export const LEAST_PAIRS = 3
-/** Bytes from and to which rates are compared: before and after a policer's burst (§5.3.2). */
-const EARLY = [16_384, 65_536] as const
-const LATE = [98_304, 262_144] as const
+/**
+ * Rates are compared from these bytes to the end: a burst that a policer lets pass carries the first bytes, and a longer
+ * stretch scatters less than the windows of §5.3.2 (docs/benchmarks.md, "lab").
+ */
+const TAILS = [16_384, 65_536] as const
+/** Beyond the usual bursts: the rate somebody is held at is read from here on. */
+const HELD = 98_304
 /** Every control faster than the fastest app transfer by this factor: 1 false of 300 clean lines (§1.7). */
 const FACTOR = 1.5
 /** Medians apart by this factor are a strong difference (§5.3.2). */
 const STRONG = 4
-/** One 128 KB pair asks for three more from this factor on (§1.7, "adaptive"). */
+/** A pair of a shape test asks for a test of its own from this factor on. */
 const SUSPICIOUS = 2
-const SUSPICION_BYTES = 131_072
 /** Coefficient of variation of a policed rate, at most (§5.3.3). It describes a difference, it cannot show one. */
 const STEADY = 0.1
+/** A flow that a queue lets through evenly is silent for less than so many of its segments take (bytes, TCP's usual). */
+const SILENT = 4
+const SEGMENT = 1_448
+/** Round trips under load that are needed. */
+const LEAST_TRIPS = 2
 /** A line that fills no queue stays below this many idle round trips (§5.3.3; §1.4 has the same). */
 const UNQUEUED = 1.3
 /** A freeze lets through less than this, and then nothing for longer than this (§5.3.4). */
@@ -69,9 +77,9 @@ export type Slower = Interval
 export type Throttling = {
   /**
    * `throttled`: the app's transfers are slower than the control's, beyond chance. `same`: they are not, or by no more
-   * than their longer way accounts for.
-   * `control_slow`: they are not, but the control did not get through either, so nothing can be said. `too_few`: fewer
-   * than three pairs in which both transfers ran.
+   * than their longer way accounts for, whatever more pairs would say.
+   * `control_slow`: they are not, but the control did not get through either, so nothing can be said. `too_few`: what
+   * would decide did not run.
    */
   answer: 'throttled' | 'same' | 'control_slow' | 'too_few'
   /** `strong` where the medians are four times apart; null unless throttled. */
@@ -89,29 +97,28 @@ const WIRE = new Set<Leg['end']>(['whole', 'cap', 'silent'])
 
 /** A leg that somebody cut short, or that never began, has no rate: that is a failure, judged elsewhere. */
 const ran = ({ end, got, span, first }: Leg): boolean => WIRE.has(end) && got > 0 && span > 0 && first !== null
+const isPair = ({ app, control }: Pair): boolean => ran(app) && ran(control)
 
-/** Rate from byte `from` to byte `to` (§5.3.1); null where the object ended before. */
-export const rateOf = (leg: Leg, from: number, to: number): number | null => {
-  const at = (bytes: number): number | null =>
-    bytes === 0 ? 0 : (leg.reached[MARKS.indexOf(bytes as (typeof MARKS)[number])] ?? null)
-  const [begin, end] = [at(from), at(to)]
-  if (begin !== null && end !== null) return (to - from) / Math.max(TICK, end - begin)
-  if (leg.end === 'whole') return null
-  if (begin !== null) return Math.max(0, leg.got - from) / Math.max(TICK, leg.span - begin)
-  return leg.got / Math.max(TICK, leg.span)
+/** Rate from a mark to the end (§5.3.1); null where the object ended before. */
+export const rateFrom = (leg: Leg, from: (typeof MARKS)[number] | 0): number | null => {
+  const begin = from === 0 ? 0 : (leg.reached[MARKS.indexOf(from)] ?? null)
+  const whole = leg.end === 'whole'
+  const last = whole ? leg.reached.findLastIndex(at => at !== null) : -1
+  const [to, end] = whole ? [MARKS[last] ?? 0, leg.reached[last] ?? 0] : [leg.got, leg.span]
+  if (begin !== null && !(whole && to <= from)) return Math.max(0, to - from) / Math.max(TICK, end - begin)
+  return whole ? null : leg.got / Math.max(TICK, leg.span)
 }
 
-/** Whether one 128 KB pair is reason to ask for three of 256 KB; one of 64 KB, to ask for one of 128. */
-export const isSuspicious = ({ app, control }: Pair, test: 'shape' | 'screen' = 'screen'): boolean => {
-  if (!ran(app) || !ran(control)) return false
-  const [from, to] = test === 'shape' ? EARLY : [0, SUSPICION_BYTES]
-  const [slow, fast] = [rateOf(app, from, to), rateOf(control, from, to)]
-  return slow !== null && fast !== null && fast > SUSPICIOUS * slow
-}
+/** Whether a pair of a shape test is reason for a test: what is lost on the way up is looked for apart. */
+export const isSuspicious = (pair: Pair): boolean => isPair(pair) && apartOf([pair], SUSPICIOUS).length > 0
+
+/** Whether a test that saw these pairs goes on: no pair stands against it, and it has not seen enough. */
+export const goesOn = (all: readonly Pair[]): boolean =>
+  all.length < LEAST_PAIRS && (all.every(isFrozen) || (all.every(isPair) && apartOf(all).length > 0))
 
 /** One agent's test. The order of the pairs does not matter. */
 export const compare = (all: readonly Pair[]): Throttling => {
-  const pairs = all.filter(({ app, control }) => ran(app) && ran(control))
+  const pairs = all.filter(isPair)
   const said = (more: Partial<Throttling>): Throttling => ({
     answer: 'too_few',
     strength: null,
@@ -124,16 +131,13 @@ export const compare = (all: readonly Pair[]): Throttling => {
   if (all.length >= LEAST_PAIRS && all.every(isFrozen) && pairs.length > 0) {
     return said({ answer: 'throttled', strength: 'strong', mechanism: 'freeze' })
   }
-  if (pairs.length < LEAST_PAIRS) return said({ slower: null })
-  const longer = longerOf(pairs)
-  const apart = [EARLY, LATE]
-    .flatMap(([from, to]) => ratesOf(pairs, from, to) ?? [])
-    .filter(rates => differs(rates, longer))
+  const apart = apartOf(pairs)
+  if (pairs.length === 0 || (pairs.length < LEAST_PAIRS && apart.length > 0)) return said({ slower: null })
   if (apart.length === 0) {
     return said({ answer: median(pairs.map(({ control }) => missing(control))) > 0 ? 'control_slow' : 'same' })
   }
   const strong = apart.some(({ app, control }) => median(control) >= STRONG * median(app))
-  const held = (ratesOf(pairs, ...LATE) ?? apart[0]!).app
+  const held = (ratesOf(pairs, HELD) ?? apart[0]!).app
   return said({
     answer: 'throttled',
     strength: strong ? 'strong' : 'weak',
@@ -147,9 +151,9 @@ export const compare = (all: readonly Pair[]): Throttling => {
  * that a burst at its beginning does not count.
  */
 const endingRate = (leg: Leg): number => {
-  const late = leg.reached[MARKS.indexOf(LATE[0])] === null ? null : rateOf(leg, ...LATE)
+  const late = leg.reached[MARKS.indexOf(HELD)] === null ? null : rateFrom(leg, HELD)
   const passed = MARKS.findLast((_, i) => leg.span - (leg.reached[i] ?? leg.span) >= ENDING_SECONDS)
-  return late ?? rateOf(leg, passed ?? 0, MARKS.at(-1)!) ?? leg.got / Math.max(TICK, leg.span)
+  return late ?? rateFrom(leg, passed ?? 0) ?? leg.got / Math.max(TICK, leg.span)
 }
 
 /** Bytes of the largest mark that time did not suffice for. */
@@ -157,23 +161,27 @@ const missing = (leg: Leg): number => (leg.end === 'whole' ? 0 : Math.max(0, MAR
 
 type Rates = { app: number[]; control: number[] }
 
-const ratesOf = (pairs: readonly Pair[], from: number, to: number): Rates | null => {
-  const app = pairs.flatMap(pair => rateOf(pair.app, from, to) ?? [])
-  const control = pairs.flatMap(pair => rateOf(pair.control, from, to) ?? [])
+const ratesOf = (pairs: readonly Pair[], from: (typeof MARKS)[number]): Rates | null => {
+  const app = pairs.flatMap(pair => rateFrom(pair.app, from) ?? [])
+  const control = pairs.flatMap(pair => rateFrom(pair.control, from) ?? [])
   return app.length === pairs.length && control.length === pairs.length ? { app, control } : null
 }
 
-const differs = ({ app, control }: Rates, longer: number): boolean =>
-  Math.min(...control) > FACTOR * longer * Math.max(...app)
+/** Rates by which these pairs, every one of them, show the app slower. */
+const apartOf = (pairs: readonly Pair[], factor = FACTOR): Rates[] => {
+  const least = factor * longerOf(pairs)
+  const rates = TAILS.flatMap(from => ratesOf(pairs, from) ?? [])
+  return rates.filter(({ app, control }) => Math.min(...control) > least * Math.max(...app))
+}
 
 /**
  * How many times longer the app's way is. TCP's rate goes with 1 / round trip, in slow start and under loss alike (Mathis
  * 1997), so that an app served from farther away is slower by nobody's doing, which is another finding (relocation.ts).
  */
 const longerOf = (pairs: readonly Pair[]): number => {
-  // The least: a connect that lost its SYN took a second more.
+  // The least: a connect that lost its SYN took a second more, and so does a first byte that waits for its request.
   const idle = (side: keyof Pair): number => {
-    const known = pairs.flatMap(pair => pair[side].idle ?? [])
+    const known = pairs.flatMap(({ [side]: { idle, first } }) => (idle === null ? [] : Math.min(idle, first ?? idle)))
     return known.length > 0 ? Math.max(LEAST_TRIP, Math.min(...known)) : Number.NaN
   }
   const ratio = idle('app') / idle('control')
@@ -182,6 +190,7 @@ const longerOf = (pairs: readonly Pair[]): number => {
 
 /** On a lossy line a leg may lose its first packet and freeze with nothing at all; all of them would be a block. */
 const isFrozen = ({ app, control }: Pair): boolean =>
+  app.idle !== null &&
   (app.end === 'cap' || app.end === 'silent') &&
   (app.got === 0 || (app.got < FROZEN_BYTES && app.gap > FROZEN_SECONDS)) &&
   control.end === 'whole'
@@ -193,16 +202,29 @@ const isSteady = (rates: readonly number[]): boolean => {
 }
 
 /**
- * What holds a steady rate: a queue or a policer, by the round trip under load. Where nobody measured that, the cause
- * stays open: silences in the timeline do not tell (docs/benchmarks.md, "lab": a short queue drops too).
+ * What holds a steady rate, by round trips beside it: longer ones met its queue. Where they are not longer there is no queue,
+ * or one that is not theirs, as where each flow has its own: a policer only where every transfer fell silent as well, which
+ * dropped packets make it do and a queue does not. Silences alone do not tell (docs/benchmarks.md, "lab": a short queue
+ * drops too).
  */
 const pacing = (pairs: readonly Pair[]): Mechanism | null => {
-  const loads = pairs.flatMap(({ app: { loaded, idle } }) => (loaded && idle ? [loaded / idle] : []))
-  return loads.length === 0 ? null : median(loads) < UNQUEUED ? 'police' : 'shape'
+  const loads = pairs.flatMap(({ app: { trips = [] } }) => loadOf(trips) ?? [])
+  if (loads.length === 0) return null
+  if (median(loads) >= UNQUEUED) return 'shape'
+  return pairs.every(({ app }) => app.gap * endingRate(app) > SILENT * SEGMENT) ? 'police' : null
+}
+
+/** How many times longer a round trip is under load: the shortest of some, as one that lost a packet says nothing of a queue. */
+const loadOf = ([before = -1, ...trips]: readonly number[]): number | null => {
+  const known = trips.filter(trip => trip >= 0)
+  if (before < 0 || known.length < LEAST_TRIPS) return null
+  return Math.max(LEAST_TRIP, Math.min(...known)) / Math.max(LEAST_TRIP, before)
 }
 
 const slowerOf = (pairs: readonly Pair[]): Slower | null => {
-  const rates = [LATE, EARLY].map(([from, to]) => ratesOf(pairs, from, to)).find(found => found !== null)
+  const rates = TAILS.toReversed()
+    .map(from => ratesOf(pairs, from))
+    .find(found => found !== null)
   if (!rates) return null
   const logs = (of: readonly number[]): number[] => of.map(rate => Math.log(Math.max(1, rate)))
   const shift = shiftOf(logs(rates.app), logs(rates.control))

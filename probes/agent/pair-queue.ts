@@ -34,11 +34,13 @@ const LOOK_AGAIN = 600
 /** What a leg costs besides its bytes: a handshake, a head, a connection; and each train of small requests. */
 const LEG_BYTES = 12_000
 const TRAIN_BYTES = 32_000
+/** A second connection beside an app's transfer, and its few requests. */
+const BESIDE_BYTES = 10_000
 const OVERHEAD = 1.1
 
 /** Bytes on the wire of a whole pair, at most as a healthy line needs them. */
 export const costOf = (test: Pair['test'], trains: number): number =>
-  2 * Math.ceil(pairBytes[test] * OVERHEAD + LEG_BYTES + trains * TRAIN_BYTES)
+  2 * Math.ceil(pairBytes[test] * OVERHEAD + LEG_BYTES + trains * TRAIN_BYTES) + (test === 'confirm' ? BESIDE_BYTES : 0)
 
 /** Which transfer is due for which test: `pairs.ts` makes it. */
 export class PairQueue {

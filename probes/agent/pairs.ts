@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import { isWorthMore, legOf, pairBytes, pairRounds, tripsOf } from '../../measurement/judge/leg.ts'
-import type { Leg } from '../../measurement/judge/throttle.ts'
+import { isWorthMore, legOf, pairBytes, tripsOf } from '../../measurement/judge/leg.ts'
+import { goesOn, type Leg, type Pair as Seen } from '../../measurement/judge/throttle.ts'
 import type { Measurement, Pair } from '../../measurement/measurement.ts'
 import type { Allowance } from './allowance.ts'
 import type { Consent, Offer, Place } from './may-ask.ts'
@@ -20,6 +20,8 @@ type Running = {
   /** When its first leg was granted; null before. */
   since: number | null
   granted: number
+  /** Pairs of this test that are over. */
+  seen: readonly Seen[]
   legs: Partial<Record<Side, { leg: Leg | null; trips: number[] }>>
 }
 
@@ -45,8 +47,8 @@ export type PairsOptions = {
  *   one address, the innocuous one goes first, since a name that is filtered can taint an address for a while (§1.5).
  * - A pair begins only when its bytes are granted, both legs at once. Confirmations take nothing of what shape tests have.
  * - Addresses keep their spacing, which is the schedule's law too.
- * - One 128 KiB pair looks whether three of 256 KiB are worth their bytes. A shape test that looks bad, or a server that
- *   asks, makes that come early, three times a day at most for each transfer.
+ * - A test is a pair of 160 KiB and two of 256 KiB, and ends with the first that stands against it. A shape test that looks
+ *   bad, or a server that asks, makes one come early, three times a day at most for each transfer.
  * Each leg that is planned ends (`ended`) before the next is planned.
  */
 export class Pairs {
@@ -126,31 +128,34 @@ export class Pairs {
 
   private start({ entry, control, differs, test }: Due): Running {
     const pair = { id: newId(), round: 1, test, differs }
-    return { entry, control, pair, order: this.orderOf(differs), since: null, granted: 0, legs: {} }
+    return { entry, control, pair, order: this.orderOf(differs), since: null, granted: 0, seen: [], legs: {} }
   }
 
   private planned({ entry, control, pair, order, granted }: Running, side: Side): Planned & { pair: Pair } {
     const { app, target } = side === 'app' ? entry : control
     const trains = pair.test === 'shape' ? this.queue.trains({ app, target }) : 0
-    const ask = { ...target.ask, bytes: pairBytes[pair.test], trains }
+    const beside = pair.test === 'confirm' && side === 'app'
+    const ask = { ...target.ask, bytes: pairBytes[pair.test], trains, beside }
     const leg: Pair = { ...pair, leg: side, first: order[0] === side }
     return { app: app.id, target: { ...target, ask }, granted: granted / 2, pair: leg }
   }
 
-  /** The next pair of the test, the next stage, or null: it is over. */
+  /** The next pair of the test, a test after a shape test, or null: it is over. */
   private after(running: Running, now: number): Running | null {
     const { entry, pair, legs } = running
     if (!legs.app?.leg || !legs.control?.leg) return null
-    const seen = { app: legs.app.leg, control: legs.control.leg }
-    const again = (more: Partial<Pair>): Running => ({
+    const pairNow = { app: legs.app.leg, control: legs.control.leg }
+    const next = (more: Partial<Pair>, seen: readonly Seen[]): Running => ({
       ...running,
-      ...{ pair: { ...pair, ...more }, order: this.orderOf(pair.differs), since: null, legs: {} },
+      ...{ pair: { ...pair, ...more }, order: this.orderOf(pair.differs), since: null, seen, legs: {} },
     })
-    if (pair.test === 'confirm') return pair.round < pairRounds.confirm ? again({ round: pair.round + 1 }) : null
-    if (!isWorthMore(pair.test, seen, { app: legs.app.trips, control: legs.control.trips })) return null
-    // A name of its own for each stage: whoever judges the rounds of one takes no other for them.
-    if (pair.test === 'screen') return again({ test: 'confirm', id: newId() })
-    return this.queue.mayConfirm(entry, now) ? again({ test: 'screen', id: newId() }) : null
+    if (pair.test !== 'shape') {
+      const seen = [...running.seen, pairNow]
+      return goesOn(seen) ? next({ test: 'confirm', round: pair.round + 1 }, seen) : null
+    }
+    if (!isWorthMore(pairNow, { app: legs.app.trips, control: legs.control.trips })) return null
+    // A name of its own: whoever judges the rounds of a test takes no shape test for one.
+    return this.queue.mayConfirm(entry, now) ? next({ test: 'screen', id: newId() }, []) : null
   }
 
   private orderOf(differs: Pair['differs']): readonly Side[] {

@@ -24,7 +24,7 @@ export type Profile = {
  * Reference detection.md §5.1 (tiers T0 and T1, caps). Verdicts look back 60 minutes, for metered agents three hours
  * (`measurement/windows.ts`): nearly every target measured in full has a result within that, of metered agents every second.
  * An agent of every app needs 100 minutes for all that decides: 3.5 of its 12 MB go to paired transfers, without which
- * nobody could say *throttled*. A confirmation takes 2.1 MB at most and never what shape tests need: 1 MB a day is left.
+ * nobody could say *throttled*. A test takes 1.6 MB at most and never what shape tests need: 1 MB a day is left.
  */
 export const profiles = {
   home: {
@@ -39,8 +39,8 @@ export const profiles = {
     other: 21_600,
     bytesPerDay: 1.5e6,
     concurrency: 2,
-    // One pair to look, when a server asks: three of 256 KiB would take more than the day has.
-    pairs: { shape: { every: null, bytes: 0 }, confirm: { every: null, bytes: 0.33e6 } },
+    // One pair, when a server asks: the two of 256 KiB after it would take more than the day has.
+    pairs: { shape: { every: null, bytes: 0 }, confirm: { every: null, bytes: 0.39e6 } },
   },
   control: {
     ...{ round: 300, report: 300, deciding: 300, within: 900, other: 900, bytesPerDay: 200e6, concurrency: 8 },

@@ -7,7 +7,7 @@ import { judgeAnswers, resolve, resolveText } from './resolve.ts'
 import type { Stream } from './stream.ts'
 import { handshake, type Identity } from './tls.ts'
 import type { Note, Trace } from './trace.ts'
-import { flow, requestTrain, transfer } from './transfer.ts'
+import { beside, flow, requestTrain, transfer } from './transfer.ts'
 import { type Opening, type Upgraded, upgrade } from './upgrade.ts'
 
 /**
@@ -24,7 +24,7 @@ export type Net = {
   judgeAnswers(type: 'A' | 'AAAA' | 'TXT', values: readonly string[], note: Note): void
   /** Step `connect`: TCP to an address (through the proxy, where one is set, to a name as well). */
   connect(address: string, port: number): Promise<Stream | null>
-  /** `resolve` and `connect` of the target itself; behind a proxy the name goes to the proxy. */
+  /** `resolve` and `connect` of the target itself, `connect` to the same address after that; behind a proxy the name goes to the proxy. */
   reach(): Promise<Stream | null>
   /** Step `tls_handshake` on the stream, which is TLS afterwards. */
   handshake(stream: Stream, identity: Identity): Promise<Stream | null>
@@ -36,6 +36,8 @@ export type Net = {
   flow<T>(stream: Stream, from: number, words: () => Promise<T>, count?: () => number): Promise<T | 'cap' | null>
   /** Step `http_round_trip`: the same question so many times, one after the other; `series` holds the round trips. */
   train(stream: Stream, question: Question, count: number, judge: (head: Head) => void): Promise<boolean | null>
+  /** Step `http_round_trip` about a transfer: the same question before it and while it runs; `series` holds the round trips. */
+  beside<T>(stream: Stream, question: Question, judge: (head: Head) => void, work: () => Promise<T>): Promise<T | null>
   /** Step `upgrade`: a WebSocket on the stream, or one of the other statuses that are healthy. */
   upgrade(stream: Stream, opening: Opening): Promise<Upgraded | null>
   /** Step by the probe's own words on a stream: a protocol's handshake, an answer to parse. Throw `Failed` for a wrong answer. */
@@ -60,7 +62,7 @@ export const openNet = (trace: Trace): Net => ({
   connect: (address, port) => connect(trace, address, port),
   reach: async () => {
     const { host, port } = trace.target
-    const address = trace.options.proxy ? host : await resolve(trace, host)
+    const address = trace.options.proxy ? host : (trace.connected ?? (await resolve(trace, host)))
     return address === null ? null : connect(trace, address, port)
   },
   handshake: (stream, identity) => handshake(trace, stream, identity),
@@ -68,6 +70,7 @@ export const openNet = (trace: Trace): Net => ({
   transfer: (stream, question, judge) => transfer(trace, stream, question, judge),
   flow: (stream, from, words, count) => flow(trace, stream, from, words, count),
   train: (stream, question, count, judge) => requestTrain(trace, stream, question, count, judge),
+  beside: (stream, question, judge, work) => beside(trace, stream, question, judge, work),
   upgrade: (stream, opening) => upgrade(trace, stream, opening),
   speak: (operation, stream, words) => trace.step(operation, stream.meter, note => words(stream, note)),
   datagram: (operation, address, port, words) => datagram(trace, operation, address, port, words),

@@ -1,5 +1,6 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Arrival } from './arrival.ts'
-import { Failed } from './classify.ts'
+import { classify, Failed } from './classify.ts'
 import { type Answer, ask, clientOn, exchange, type Head, type Question } from './request.ts'
 import type { Stream } from './stream.ts'
 import type { Meter, Note, Trace } from './trace.ts'
@@ -132,20 +133,66 @@ export const train = async (note: Note, count: number, ask: () => Promise<void>)
   note.series = []
   note.count = 0
   while (note.series.length < count && performance.now() - began < TRAIN_SECONDS * 1000) {
-    const asked = performance.now()
-    const late = Promise.withResolvers<'late'>()
-    const timer = setTimeout(() => late.resolve('late'), ANSWER_SECONDS * 1000)
-    try {
-      const came = await Promise.race([ask(), late.promise])
-      note.series.push(came === 'late' ? -1 : (performance.now() - asked) / 1000)
-      if (came === 'late') break
-      note.count++
-    } finally {
-      clearTimeout(timer)
-    }
+    note.series.push(await trip(ask))
+    if (note.series.at(-1)! < 0) break
+    note.count++
   }
   if (note.count === 0) throw new Failed('generic_timeout_error')
 }
+
+/** Seconds until a question is answered, -1 where it is not. */
+const trip = async (ask: () => Promise<unknown>): Promise<number> => {
+  const asked = performance.now()
+  const late = Promise.withResolvers<'late'>()
+  const timer = setTimeout(() => late.resolve('late'), ANSWER_SECONDS * 1000)
+  try {
+    const came = await Promise.race([ask(), late.promise])
+    return came === 'late' ? -1 : (performance.now() - asked) / 1000
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/** Questions beside a transfer: how many at most, and milliseconds before each. A queue has filled by the first. */
+const BESIDE = { most: 4, before: 750 }
+
+/**
+ * Step `http_round_trip` about a transfer: a small question on a connection of its own, once before it and then while it
+ * runs. A queue that holds both makes the round trips longer. What goes wrong here says nothing of the transfer.
+ */
+export const beside = <T>(
+  trace: Trace,
+  stream: Stream,
+  question: Question,
+  judge: (head: Head) => void,
+  work: () => Promise<T>,
+): Promise<T | null> =>
+  trace.step('http_round_trip', stream.meter, async note => {
+    const client = clientOn(stream, question)
+    const series: number[] = []
+    Object.assign(note, { series, duration: 0 })
+    const again = async (): Promise<boolean> => {
+      try {
+        series.push(await trip(() => ask(client, question, judge)))
+        return series.at(-1)! >= 0
+      } catch (error) {
+        if (classify(error) === null) throw error
+        return false
+      }
+    }
+    try {
+      let answers = await again()
+      note.duration = Math.max(0, series[0] ?? 0)
+      const running = work()
+      const over = running.then(() => true)
+      while (answers && series.length <= BESIDE.most && !(await Promise.race([over, sleep(BESIDE.before)]))) {
+        answers = await again()
+      }
+      return await running
+    } finally {
+      client.destroy().catch(() => {})
+    }
+  })
 
 /** Step `http_round_trip` on an open stream: a train of the same question. */
 export const requestTrain = (

@@ -53,8 +53,8 @@ const layerOfDifference = { place: null, name: 'tls', protocol: 'protocol', port
 /**
  * Whether slower transfers are somebody's doing, by the tests of one network, oldest first. Flows that differ in one
  * thing only leave no other answer. Of another place everything differs, and one far away is slower by itself: there it
- * must freeze, lose packets to a policer, get less in a round trip than TCP begins with, or have been as fast as its
- * control for this agent, over a path no shorter.
+ * must freeze, get less in a round trip than TCP begins with, or have been as fast as its control for this agent, over a
+ * path no shorter. A policer proves nothing there: a server that holds its own flows looks the same.
  */
 export const heldOf = (tests: readonly PairTest[]): HeldTest[] => {
   const fast = new Map<string, PairTest>()
@@ -66,7 +66,7 @@ export const heldOf = (tests: readonly PairTest[]): HeldTest[] => {
     const known = before !== undefined && before.idle !== null && start - before.start < PAST_SECONDS
     const changed = known && idle !== null && idle < FARTHER * before.idle!
     const starved = rate !== null && idle !== null && rate * idle < FIRST_WINDOW_BYTES
-    const sure = differs !== 'place' || mechanism === 'freeze' || mechanism === 'police'
+    const sure = differs !== 'place' || mechanism === 'freeze'
     return { ...test, held: answer === 'throttled' && (sure || starved || changed) }
   })
 }
@@ -106,7 +106,7 @@ const newest = (tests: readonly HeldTest[]) => {
     const cast = votes.get(prefix) ?? 0
     if (prefix !== 0 && cast >= VOTES_OF_PREFIX) return []
     votes.set(prefix, cast + 1)
-    const full = of.filter(({ test }) => test === 'confirm')
+    const full = of.filter(({ test }) => test !== 'shape')
     const trains = {
       app: together(of.map(({ trains }) => trains.app)),
       control: together(of.map(({ trains }) => trains.control)),
@@ -168,7 +168,7 @@ export const throttledOf = (tests: readonly HeldTest[], now: number): Throttled[
 /** The first test of the unbroken runs that lead here. */
 const sinceWhen = (day: readonly HeldTest[], at: number): number => {
   let first = at
-  const full = day.filter(({ test }) => test === 'confirm')
+  const full = day.filter(({ test }) => test !== 'shape')
   for (const of of Map.groupBy(full, ({ agent, differs }) => `${agent} ${differs}`).values()) {
     const run = of.slice(of.findLastIndex(({ answer }) => answer === 'same') + 1)
     const shown = run.find(({ held }) => held)

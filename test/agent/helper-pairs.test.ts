@@ -54,8 +54,8 @@ const confirmed = async (id: string, rules: readonly Rule[]): Promise<{ legs: nu
   }
   await helper.close()
   const legIn = (round: number, side: Pair['leg']) =>
-    legOf(made.find(({ pair }) => pair!.test === 'confirm' && pair!.round === round && pair!.leg === side)!)!
-  const rounds = made.some(({ pair }) => pair!.test === 'confirm') ? [1, 2, 3] : []
+    legOf(made.find(({ pair }) => pair!.round === round && pair!.leg === side)!)!
+  const rounds = [...new Set(made.map(({ pair }) => pair!.round))]
   const seen = rounds.map(round => ({ app: legIn(round, 'app'), control: legIn(round, 'control') }))
   return { legs: made.length, says: compare(seen) }
 }
@@ -73,7 +73,7 @@ test.each([
   ['telegram.helper.mtproto.up', 'the protocol, on the way up', byProtocol],
 ])('%s shows a censor that slows down by %s', REAL_TIME, async (id, _, rule) => {
   const { legs, says } = await confirmed(id, [rule])
-  expect(legs).toBe(8)
+  expect(legs).toBe(6)
   expect(says).toMatchObject({ answer: 'throttled', strength: 'strong' })
 })
 
@@ -82,10 +82,8 @@ test.each([
   ['telegram.helper.mtproto', byName],
   ['telegram.helper.port.5222', { ...slow }],
 ])('%s shows nothing where the censor goes by something else, or slows down all alike', REAL_TIME, async (id, rule) => {
-  const { legs, says } = await confirmed(id, [rule])
-  // Two legs of a screen; a confirmation too where a busy machine made one of them seem slow.
-  expect(legs === 2 ? says.answer : 'too_few').toBe('too_few')
-  expect(says.answer).not.toBe('throttled')
+  // One pair; more where a busy machine made one leg seem slow.
+  expect((await confirmed(id, [rule])).says.answer).not.toBe('throttled')
 })
 
 test('the flows are in no catalogue that names no helper, and take its address where it does', () => {

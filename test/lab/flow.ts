@@ -81,6 +81,6 @@ export const legOf = (
     end: whole ? 'whole' : CAP - last.at > FROZEN_SECONDS ? 'silent' : 'cap',
     idle: rtt,
     first: first.at,
-    loaded,
+    ...(loaded !== null && { trips: [rtt, loaded, loaded] }),
   }
 }

@@ -8,7 +8,7 @@ import type { Generator } from './flow.ts'
 import { labels } from './labels.ts'
 import { packets } from './packets.ts'
 import { type Figure, shown } from './score.ts'
-import { clean, farther, freezes, grid, named, networks, rivals, screens, upstream } from './sweeps.ts'
+import { clean, farther, freezes, grid, named, networks, rivals, upstream } from './sweeps.ts'
 
 /**
  * `npm run lab [-- --seed N --quick]`: the rule of paired transfers against simulated censors, on seeds frozen before it
@@ -33,7 +33,6 @@ const parts: Record<string, (generator: Generator, seed: number, share: number) 
   clean,
   freezes,
   grid,
-  screens,
   networks,
   named,
   upstream,

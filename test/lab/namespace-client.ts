@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { legOf, tripsOf } from '../../measurement/judge/leg.ts'
+import { legOf, pairBytes, tripsOf } from '../../measurement/judge/leg.ts'
 import type { Leg } from '../../measurement/judge/throttle.ts'
 import { measure } from '../../probes/all.ts'
 import { loopbackTarget } from '../servers/target.ts'
@@ -9,14 +9,13 @@ import { type Done, type Job, SERVER_ADDRESS } from './namespace.ts'
 const { jobs, atOnce } = JSON.parse(process.argv[2]!) as { jobs: Job[]; atOnce: number }
 
 type Test = 'screen' | 'confirm'
-const BYTES: Record<Test, number> = { screen: 131_072, confirm: 262_144 }
 /** Seconds between transfers; on a line of its own nothing is left of the last one. */
 const BETWEEN = 0.3
 
-const transfer = async (port: number, test: Test, trains: number, timeout: number) => {
+const transfer = async (port: number, test: Test, trains: number, timeout: number, beside: boolean) => {
   const of = { scheme: 'http', path: '/file', roots: 'public', edge: false } as const
   const more = { timeout, host: SERVER_ADDRESS, address: 'public' } as const
-  const target = loopbackTarget('transfer', port, { bytes: BYTES[test], trains, of }, more)
+  const target = loopbackTarget('transfer', port, { bytes: pairBytes[test], trains, beside, of }, more)
   const { steps, failure } = await measure(target)
   const pair = { id: '0'.repeat(16), leg: 'app', round: 1, test, differs: 'place', first: true } as const
   const measured = { kind: 'transfer', steps, pair } as const
@@ -36,6 +35,7 @@ const work = async ({ id, app, control, trains, screen, timeout }: Job): Promise
         test,
         round === 0 ? trains : 0,
         timeout,
+        test === 'confirm' && side === 'app' && trains === 0,
       )
       legs[side] = leg
       done.trips[side].push(...trips)

@@ -32,6 +32,12 @@ const cases: {
     name: 'shaped to 512 kbit/s',
     port: 7_020,
     deeds: [{ port: 7_020, kind: 'shape', rate: 64_000, burst: 16_000 }],
+    says: { answer: 'throttled', strength: 'strong', mechanism: 'shape' },
+  },
+  {
+    name: 'shaped to 512 kbit/s, in a queue that nothing beside it meets',
+    port: 7_060,
+    deeds: [{ port: 7_060, kind: 'shape_flow', rate: 64_000, burst: 16_000 }],
     says: { answer: 'throttled', strength: 'strong' },
   },
   {
@@ -77,6 +83,8 @@ describe.skipIf(skipped !== null)(`namespaces${skipped ? `: ${skipped}` : ''}`, 
     for (const { name, port, says } of cases) expect(compare(pairsOf(of(port))), name).toMatchObject(says)
     expect(compare(pairsOf(of(7_010))).rate! / 64_000).toBeGreaterThan(0.75)
     expect(compare(pairsOf(of(7_010))).rate! / 64_000).toBeLessThan(1.25)
+    // Nothing that met no queue is called shaped: on a machine with time, `police` and no name.
+    for (const port of [7_010, 7_060]) expect(compare(pairsOf(of(port))).mechanism, `${port}`).not.toBe('shape')
     expect(of(7_040).failure).toBe('generic_timeout_error')
     expect(dropUp([[of(7_050).trips]]).found, 'upstream drop').toBe(true)
     expect(dropUp([[of(7_000).trips]]).found, 'no upstream drop').toBe(false)

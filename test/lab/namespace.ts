@@ -26,7 +26,8 @@ export type WireLine = {
 /** What is done to all packets from, or to, a server port. Rates in bytes a second. */
 export type Deed =
   | { port: number; kind: 'police'; rate: number; burst: number }
-  | { port: number; kind: 'shape'; rate: number; burst: number }
+  /** `shape_flow`: a queue that small packets of other flows do not share. */
+  | { port: number; kind: 'shape' | 'shape_flow'; rate: number; burst: number }
   | { port: number; kind: 'drop_up' | 'drop_down'; share: number }
   | { port: number; kind: 'drop_syn' }
 
@@ -181,12 +182,12 @@ const censor = async (
     const mine = all.filter(line => !line.includes(way === 'down' ? 'censor up' : 'censor down'))
     await inside(name, 'nft', mine.join('; '))
   }
-  const shapers = deeds.flatMap(deed => (deed.kind === 'shape' ? [deed] : []))
+  const shapers = deeds.flatMap(deed => (deed.kind === 'shape' || deed.kind === 'shape_flow' ? [deed] : []))
   if (shapers.length === 0) return
   const tc = (...args: string[]) => inside(server, 'tc', ...args)
   await tc('qdisc', 'add', 'dev', tunS, 'root', 'handle', '1:', 'htb', 'default', '1')
   await tc('class', 'add', 'dev', tunS, 'parent', '1:', 'classid', '1:1', 'htb', 'rate', '1gbit')
-  for (const [at, { port, rate, burst }] of shapers.entries()) {
+  for (const [at, { port, kind, rate, burst }] of shapers.entries()) {
     const id = `1:${(at + 16).toString(16)}`
     await tc(
       'class',
@@ -203,6 +204,12 @@ const censor = async (
       'burst',
       `${burst}`,
     )
+    if (kind === 'shape_flow') {
+      const large = `tcp sport ${port} meta length > 600 meta priority set ${id}`
+      const out = 'add chain inet censor out { type filter hook output priority 0; }'
+      await inside(server, 'nft', `${out}; add rule inet censor out ${large}`)
+      continue
+    }
     await tc(
       ...['filter', 'add', 'dev', tunS, 'parent', '1:', 'protocol', 'ip', 'u32'],
       ...['match', 'ip', 'sport', `${port}`, '0xffff', 'flowid', id],

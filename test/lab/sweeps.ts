@@ -1,12 +1,12 @@
 import { agree } from '../../measurement/judge/agreement.ts'
 import { dropUp, type PingPong } from '../../measurement/judge/drop-up.ts'
 import { median } from '../../measurement/judge/statistics.ts'
-import { rateOf, type Throttling } from '../../measurement/judge/throttle.ts'
+import type { Throttling } from '../../measurement/judge/throttle.ts'
 import { Random } from '../bench/detection/random.ts'
 import { type Censor, type Generator, type Line, nobody } from './flow.ts'
 import { singleFlow, wehe, yesNo } from './rivals.ts'
 import { type Figure, goal, mean, shareOf } from './score.ts'
-import { type Family, lineOf, type Trial, trialOf } from './trial.ts'
+import { bytesOf, type Family, lineOf, type Trial, trialOf, wireOf } from './trial.ts'
 
 /** What is swept through (reference detection.md §5.8), generator by generator. `share` of the runs are made. */
 type Sweep = (generator: Generator, seed: number, share: number) => Figure[]
@@ -24,7 +24,7 @@ export const clean: Sweep = (generator, seed, share) => {
   const random = new Random(seed)
   const all: Trial[] = []
   const rows = (['plain', 'congested', 'lossy', 'slow'] as const).map((family: Family) => {
-    const made = trials(800, share, () => trialOf(generator, lineOf(family, random), nobody, random))
+    const made = trials(800, share, () => trialOf(generator, lineOf(family, random), nobody, random, { full: true }))
     all.push(...made)
     return cleanRow(family, made)
   })
@@ -32,26 +32,35 @@ export const clean: Sweep = (generator, seed, share) => {
 }
 
 const cleanRow = (family: string, made: readonly Trial[]): Figure => {
-  const full = says(
-    'throttled',
-    made.map(({ full }) => full),
-  )
-  const adaptive = says(
-    'throttled',
-    made.map(({ adaptive }) => adaptive),
-  )
+  const wrong = (of: (trial: Trial) => Throttling | null): number =>
+    says(
+      'throttled',
+      made.flatMap(trial => of(trial) ?? []),
+    )
   const bytes = made.map(({ bytes }) => bytes)
   const [spent, most] = [mean(bytes), Math.max(...bytes)]
   return {
     lines: family,
-    'false, three pairs': shareOf(full, made.length),
-    'false, as run': shareOf(adaptive, made.length),
-    'goal <= 1 %': goal(full, made.length, { most: 0.01 }),
-    'went on': shareOf(made.filter(({ suspicious }) => suspicious).length, made.length),
+    'false, as run': shareOf(
+      wrong(({ said }) => said),
+      made.length,
+    ),
+    'goal <= 1 %': goal(
+      wrong(({ said }) => said),
+      made.length,
+      { most: 0.01 },
+    ),
+    'false, three of 256 KB': shareOf(
+      wrong(({ full }) => full),
+      made.length,
+    ),
+    'a second pair; a third': [2, 3]
+      .map(least => shareOf(made.filter(({ made }) => made.length >= least).length, made.length).replace(/ .*/, ' %'))
+      .join('; '),
     'control too slow': shareOf(
       says(
         'control_slow',
-        made.map(({ full }) => full),
+        made.map(({ said }) => said),
       ),
       made.length,
     ),
@@ -68,7 +77,7 @@ export const freezes: Sweep = (generator, seed, share) => {
     const made = trials(150, share, () =>
       trialOf(generator, lineOf('plain', random), { kind: 'freeze', after: size * 1_024 }, random),
     )
-    const found = made.filter(({ adaptive }) => adaptive.mechanism === 'freeze').length
+    const found = made.filter(({ said }) => said.mechanism === 'freeze').length
     const whole = made.filter(({ pairs }) => pairs.every(({ control }) => control.end === 'whole'))
     return {
       case: `freeze at ${size} KB`,
@@ -78,7 +87,7 @@ export const freezes: Sweep = (generator, seed, share) => {
       throttled: shareOf(
         says(
           'throttled',
-          made.map(({ adaptive }) => adaptive),
+          made.map(({ said }) => said),
         ),
         made.length,
       ),
@@ -90,7 +99,7 @@ export const freezes: Sweep = (generator, seed, share) => {
   ]
   for (const [name, censor] of others) {
     const made = trials(600, share, at => trialOf(generator, lineOf('plain', random), censor(at), random))
-    const wrong = made.filter(({ full }) => full.mechanism === 'freeze').length
+    const wrong = made.filter(({ said }) => said.mechanism === 'freeze').length
     rows.push({ case: name, frozen: shareOf(wrong, made.length), goal: goal(wrong, made.length, { most: 0 }) })
   }
   return rows
@@ -105,7 +114,7 @@ export const grid: Sweep = (generator, seed, share) => {
   const made = RATES.map(rate => {
     const of = [8_000, 32_000, 100_000].flatMap(burst =>
       trials(100, share, () =>
-        trialOf(generator, faster(rate, random), { kind: 'police', rate: kbit(rate), burst }, random),
+        trialOf(generator, faster(rate, random), { kind: 'police', rate: kbit(rate), burst }, random, { full: true }),
       ),
     )
     rows.push(gridRow(`${rate} kbit/s`, of))
@@ -114,7 +123,7 @@ export const grid: Sweep = (generator, seed, share) => {
   const below = (most: number): Trial[] => made.flatMap(({ rate, of }) => (rate <= most ? of : []))
   const recall = (name: string, of: readonly Trial[], least: number): Figure => ({
     ...gridRow(name, of),
-    goal: goal(of.filter(({ adaptive }) => adaptive.answer === 'throttled').length, of.length, { least }),
+    goal: goal(of.filter(({ said }) => said.answer === 'throttled').length, of.length, { least }),
   })
   return [...rows, recall('<= 256, goal 97 %', below(256), 0.97), recall('<= 512, goal 95 %', below(512), 0.95)]
 }
@@ -127,22 +136,19 @@ const faster = (rate: number, random: Random): Line => {
 }
 
 const gridRow = (name: string, of: readonly Trial[]): Figure => {
-  const found = of.filter(({ adaptive }) => adaptive.answer === 'throttled')
+  const found = of.filter(({ said }) => said.answer === 'throttled')
   const by = (test: (trial: Trial) => boolean): string => {
     const some = of.filter(test)
-    return shareOf(some.filter(({ adaptive }) => adaptive.answer === 'throttled').length, some.length).replace(
-      / of.*/,
-      '',
-    )
+    return shareOf(some.filter(({ said }) => said.answer === 'throttled').length, some.length).replace(/ of.*/, '')
   }
   const burst = (size: number) => by(({ censor }) => 'burst' in censor && censor.burst === size)
   return {
     'policed to': name,
     'found, as run': shareOf(found.length, of.length),
-    'three pairs': shareOf(
+    'three of 256 KB': shareOf(
       says(
         'throttled',
-        of.map(({ full }) => full),
+        of.flatMap(({ full }) => full ?? []),
       ),
       of.length,
     ).replace(/ of.*/, ''),
@@ -152,7 +158,7 @@ const gridRow = (name: string, of: readonly Trial[]): Figure => {
     'lines that lose < 0.5 %': by(({ line }) => line.loss < 0.005),
     'lose more': by(({ line }) => line.loss >= 0.005),
     'rate said / true':
-      found.length > 0 ? median(found.map(({ adaptive, censor }) => adaptive.rate! / heldAt(censor))).toFixed(2) : '',
+      found.length > 0 ? median(found.map(({ said, censor }) => said.rate! / heldAt(censor))).toFixed(2) : '',
     minutes: found.length > 0 ? (median(found.map(({ seconds }) => seconds)) / 60).toFixed(1) : '',
     'mean MB': (mean(of.map(({ bytes }) => bytes)) / 1e6).toFixed(2),
   }
@@ -169,54 +175,16 @@ export const networks: Sweep = (generator, seed, share) => {
         const censor: Censor = rate > 0 ? { kind: 'police', rate: kbit(rate), burst: 32_000 } : nobody
         return trialOf(generator, rate > 0 ? faster(rate, random) : lineOf('congested', random), censor, random)
       })
-      return { asRun: agree(agents.map(({ adaptive }) => adaptive)), full: agree(agents.map(({ full }) => full)) }
+      return agree(agents.map(({ said }) => said))
     })
-    const clustered = made.filter(({ full }) => full.rate !== null && Math.abs(full.rate / kbit(rate) - 1) <= 0.25)
+    const clustered = made.filter(said => said.rate !== null && Math.abs(said.rate / kbit(rate) - 1) <= 0.25)
     return {
       'all five': rate > 0 ? `policed to ${rate} kbit/s` : 'merely congested',
-      'confirmed, as run': shareOf(made.filter(({ asRun }) => asRun.confirmed).length, made.length),
-      'three pairs each, as on request': shareOf(made.filter(({ full }) => full.confirmed).length, made.length),
+      confirmed: shareOf(made.filter(({ confirmed }) => confirmed).length, made.length),
       'with one rate, true within a quarter': rate > 0 ? shareOf(clustered.length, made.length) : '',
     }
   })
 }
-
-/** Which single pair should ask for three more: what each way would find, and cost. Policed to 512 kbit/s and below. */
-export const screens: Sweep = (generator, seed, share) => {
-  const random = new Random(seed + 7)
-  const quiet = trials(800, share, () => trialOf(generator, lineOf('plain', random), nobody, random))
-  const policed = trials(800, share, at => {
-    const rate = RATES[at % 4]!
-    const burst = [8_000, 32_000, 100_000][Math.floor(at / 4) % 3]!
-    return trialOf(generator, faster(rate, random), { kind: 'police', rate: kbit(rate), burst }, random)
-  })
-  const over = ({ screen: { app, control } }: Trial, from: number, factor: number): boolean =>
-    (rateOf(control, from, SCREEN) ?? 0) > factor * (rateOf(app, from, SCREEN) ?? Number.POSITIVE_INFINITY)
-  const ways: [string, (trial: Trial) => boolean, number][] = [
-    ['128 KB, twice as slow (as run)', ({ suspicious }) => suspicious, 0],
-    ['128 KB, 1.5 times', trial => over(trial, 0, 1.5), 0],
-    ['or its last 32 KB twice as slow', trial => trial.suspicious || over(trial, LATE, 2), 0],
-    ['all three pairs at once', () => true, 1],
-  ]
-  return ways.map(([way, goesOn, free]) => {
-    const found = (of: readonly Trial[], most: number): string => {
-      const counted = of.filter(({ censor }) => censor.kind === 'none' || heldAt(censor) <= kbit(most))
-      return shareOf(counted.filter(one => goesOn(one) && one.full.answer === 'throttled').length, counted.length)
-    }
-    const cost = (one: Trial): number => (free ? 0 : bytesOf([one.screen])) + (goesOn(one) ? bytesOf(one.pairs) : 0)
-    return {
-      'goes on if': way,
-      false: found(quiet, 512),
-      'found <= 256 kbit/s': found(policed, 256),
-      'found <= 512': found(policed, 512),
-      'mean MB, quiet': (mean(quiet.map(cost)) / 1e6).toFixed(2),
-      'mean MB, policed': (mean(policed.map(cost)) / 1e6).toFixed(2),
-    }
-  })
-}
-
-const SCREEN = 131_072
-const LATE = 98_304
 
 /** What a difference is called, by what made it: a row for each truth. */
 export const named: Sweep = (generator, seed, share) => {
@@ -233,7 +201,7 @@ export const named: Sweep = (generator, seed, share) => {
       return trialOf(generator, faster(rate, random), censor(rate), random)
     })
     const called = (name: string): number =>
-      made.filter(({ full }) => (full.answer === 'throttled' ? (full.mechanism ?? 'no name') : full.answer) === name)
+      made.filter(({ said }) => (said.answer === 'throttled' ? (said.mechanism ?? 'no name') : said.answer) === name)
         .length
     return {
       truth,
@@ -277,11 +245,11 @@ export const farther: Sweep = (generator, seed, share) => {
   const random = new Random(seed + 5)
   return [1, 1.25, 1.5, 2, 3].map(rtt => {
     const made = trials(200, share, () => trialOf(generator, lineOf('plain', random), nobody, random, { rtt }))
-    const throttled = made.filter(({ adaptive }) => adaptive.answer === 'throttled')
+    const throttled = made.filter(({ said }) => said.answer === 'throttled')
     return {
       "app's round trip": `x ${rtt}`,
       'said throttled': shareOf(throttled.length, made.length),
-      'with a name': throttled.filter(({ adaptive }) => adaptive.mechanism !== null).length,
+      'with a name': throttled.filter(({ said }) => said.mechanism !== null).length,
     }
   })
 }
@@ -290,22 +258,22 @@ export const farther: Sweep = (generator, seed, share) => {
 export const rivals: Sweep = (generator, seed, share) => {
   const random = new Random(seed + 6)
   const quiet = (['plain', 'congested', 'lossy', 'slow'] as const).flatMap(family =>
-    trials(150, share, () => trialOf(generator, lineOf(family, random), nobody, random)),
+    trials(150, share, () => trialOf(generator, lineOf(family, random), nobody, random, { full: true })),
   )
   const censored = RATES.slice(0, 5).flatMap(rate =>
     trials(100, share, at => {
       const censor: Censor = { kind: at % 2 ? 'shape' : 'police', rate: kbit(rate), burst: 32_000 }
-      return trialOf(generator, faster(rate, random), censor, random)
+      return trialOf(generator, faster(rate, random), censor, random, { full: true })
     }),
   )
   const frozen = trials(100, share, () =>
-    trialOf(generator, lineOf('plain', random), { kind: 'freeze', after: 16_384 }, random),
+    trialOf(generator, lineOf('plain', random), { kind: 'freeze', after: 16_384 }, random, { full: true }),
   )
   const rules: [string, (trial: Trial) => boolean, (trial: Trial) => number][] = [
-    ['peyk, as run', ({ adaptive }) => adaptive.answer === 'throttled', ({ bytes }) => bytes],
-    ['yes or no, as OONI', ({ screen }) => yesNo([screen]), ({ screen }) => screen.app.got + screen.control.got],
+    ['peyk, as run', ({ said }) => said.answer === 'throttled', ({ bytes }) => bytes],
+    ['yes or no, as OONI', ({ made }) => yesNo(made), ({ made }) => bytesOf(made.slice(0, 1))],
     ['KS and area, as Wehe', ({ pairs }) => wehe(pairs), ({ pairs }) => bytesOf(pairs.slice(0, 2))],
-    ['one flow under 1 Mbit/s', ({ pairs }) => singleFlow(pairs), ({ pairs }) => pairs[0]!.app.got],
+    ['one flow under 1 Mbit/s', ({ pairs }) => singleFlow(pairs), ({ pairs }) => wireOf(pairs[0]!.app)],
   ]
   return rules.map(([rule, test, cost]) => {
     const [wrong, right, stopped] = [quiet, censored, frozen].map(of => of.filter(test).length) as [
@@ -324,6 +292,3 @@ export const rivals: Sweep = (generator, seed, share) => {
     }
   })
 }
-
-const bytesOf = (pairs: Trial['pairs']): number =>
-  pairs.reduce((sum, { app, control }) => sum + app.got + control.got, 0)

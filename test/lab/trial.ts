@@ -1,57 +1,63 @@
-import { compare, isSuspicious, type Throttling } from '../../measurement/judge/throttle.ts'
+import { pairBytes } from '../../measurement/judge/leg.ts'
+import { compare, goesOn, type Leg, type Throttling } from '../../measurement/judge/throttle.ts'
 import type { Random } from '../bench/detection/random.ts'
 import { type Censor, type Generator, type Line, legOf, nobody, type Road } from './flow.ts'
 import type { Timed } from './rivals.ts'
 
-/** One agent's test as it is run: a pair of 128 KB, and where that is suspicious three fresh ones of 256 KB. */
+/** One agent's test as it is run, pair after pair for as long as none stands against it. */
 export type Trial = {
   line: Line
   censor: Censor
-  screen: Timed
+  /** The pairs that were made. */
+  made: Timed[]
+  said: Throttling
+  /** Three pairs of 256 KB on the same line, whatever came of the first: what a test that never stops would have seen. */
   pairs: Timed[]
-  /** All three pairs, whatever the screen said. */
-  full: Throttling
-  /** As agents do it. */
-  adaptive: Throttling
-  suspicious: boolean
-  /** Payload bytes of the adaptive test, and seconds until its answer. */
+  full: Throttling | null
+  /** Bytes on the wire until the answer, and seconds. */
   bytes: number
   seconds: number
 }
 
-const SCREEN = 131_072
-const CONFIRM = 262_144
+/** What a transfer costs besides its payload: as the agent's budget counts it, and a handshake (docs/agent.md). */
+const OVERHEAD = 1.08
+const HANDSHAKE = 7_000
 /** Seconds between two transfers of one pair, and between pairs (reference §5.1: 120 to 180). */
 const BETWEEN_LEGS = 3
 const BETWEEN_PAIRS = 150
 
-/** How the control's way differs from the app's. */
-export type Differs = { rtt?: number }
+/** How the control's way differs from the app's, and whether three pairs of 256 KB are made in any case. */
+export type Differs = { rtt?: number; full?: boolean }
 
 export const trialOf = (
   generator: Generator,
   line: Line,
   censor: Censor,
   random: Random,
-  { rtt = 1 }: Differs = {},
+  { rtt = 1, full = false }: Differs = {},
 ): Trial => {
   const app = generator(line, random)
   // Other servers, one line: where they lie as far, the very same road.
   const control = rtt === 1 ? app : generator({ ...line, rtt: line.rtt / rtt }, random)
-  const screen = pairOf(app, control, line, censor, SCREEN, random, rtt)
-  const pairs = Array.from({ length: 3 }, () => pairOf(app, control, line, censor, CONFIRM, random, rtt))
-  const full = compare(pairs)
-  const suspicious = isSuspicious(screen)
-  const same: Throttling = { ...full, answer: 'same', strength: null, mechanism: null, rate: null }
-  const run = suspicious ? [screen, ...pairs] : [screen]
+  const pair = (bytes: number): Timed => pairOf(app, control, line, censor, bytes, random, rtt)
+  const made = [pair(pairBytes.screen)]
+  const pairs: Timed[] = []
+  while (full ? pairs.length < 3 : goesOn(made)) {
+    pairs.push(pair(pairBytes.confirm))
+    if (goesOn(made)) made.push(pairs.at(-1)!)
+  }
   return {
-    ...{ line, censor, screen, pairs, full, suspicious },
-    adaptive: suspicious ? full : same,
-    bytes: run.reduce((sum, { app, control }) => sum + app.got + control.got, 0),
+    ...{ line, censor, made, said: compare(made), pairs, full: full ? compare(pairs) : null },
+    bytes: bytesOf(made),
     seconds:
-      run.reduce((sum, { app, control }) => sum + app.span + control.span, 0) + (suspicious ? 3 * BETWEEN_PAIRS : 0),
+      made.reduce((sum, { app, control }) => sum + app.span + control.span, 0) + (made.length - 1) * BETWEEN_PAIRS,
   }
 }
+
+/** Bytes on the wire. */
+export const bytesOf = (pairs: readonly Timed[]): number =>
+  pairs.reduce((sum, { app, control }) => sum + wireOf(app) + wireOf(control), 0)
+export const wireOf = ({ got }: Pick<Leg, 'got'>): number => got * OVERHEAD + HANDSHAKE
 
 const pairOf = (
   app: Road,

@@ -5,11 +5,12 @@ import { dropUp, type PingPong } from '../../measurement/judge/drop-up.ts'
 import {
   CAP,
   compare,
+  goesOn,
   isSuspicious,
   type Leg,
   MARKS,
   type Pair,
-  rateOf,
+  rateFrom,
   type Throttling,
 } from '../../measurement/judge/throttle.ts'
 
@@ -70,8 +71,11 @@ describe('one agent’s three pairs', () => {
       { answer: 'throttled' },
     ],
     [
-      'SYNs lost on two connects lengthen no way',
-      three([leg(1e5), leg(1e5, { idle: 1.05 }), leg(1e5, { idle: 1.06 })], fast),
+      'SYNs lost on every connect lengthen no way',
+      three(
+        [1.05, 1.06, 1.04].map(idle => leg(1e5, { idle, first: 0.06 })),
+        fast,
+      ),
       { answer: 'throttled' },
     ],
     ['no round trip known', three(leg(4.5e5), { ...fast, idle: null }), { answer: 'throttled' }],
@@ -80,8 +84,14 @@ describe('one agent’s three pairs', () => {
       three([leg(1e4), leg(2e4), leg(4e4)], fast),
       { answer: 'throttled', strength: 'strong', mechanism: null },
     ],
-    ['held, round trips grow: a queue', three({ ...policed, loaded: 0.09 }, fast), { mechanism: 'shape' }],
-    ['held, they do not: no queue', three({ ...policed, loaded: 0.055 }, fast), { mechanism: 'police' }],
+    ['held, round trips grow: a queue', three({ ...policed, trips: [0.05, 0.12, 0.09] }, fast), { mechanism: 'shape' }],
+    [
+      'held evenly, and round trips beside it do not grow: nobody knows',
+      three({ ...policed, gap: 0.2, trips: [0.05, 0.052, 0.055] }, fast),
+      { mechanism: null },
+    ],
+    ['one trip under load is too few', three({ ...policed, trips: [0.05, 0.09] }, fast), { mechanism: null }],
+    ['held, they do not: no queue', three({ ...policed, trips: [0.05, 0.3, 0.055] }, fast), { mechanism: 'police' }],
     ['frozen after 16 KB', three(frozen(), fast), { answer: 'throttled', mechanism: 'freeze', rate: null }],
     [
       'frozen, once before anything had come',
@@ -98,7 +108,21 @@ describe('one agent’s three pairs', () => {
       three(leg(2_000), leg(1e4)),
       { answer: 'throttled', strength: 'strong' },
     ],
-    ['slower before 64 KB only', three(leg(1e6, { burst: 1e5, line: 2e5 }), fast), { answer: 'throttled' }],
+    [
+      'slower before 64 KB only, and made up for',
+      three(leg(4e6, { burst: 65_536, line: 5e5 }), fast),
+      { answer: 'same' },
+    ],
+    ['a first pair that shows nothing', three(fast, fast).slice(2), { answer: 'same', pairs: 1 }],
+    ['a first pair whose control crawls', three(leg(9_000), leg(1e4)).slice(2), { answer: 'control_slow', pairs: 1 }],
+    [
+      'a first pair of 160 KB, held as the two of 256',
+      three(
+        [leg(16_000, { bytes: 163_840, burst: 64_000 }), policed, policed],
+        [leg(1e6, { bytes: 163_840 }), fast, fast],
+      ),
+      { answer: 'throttled', strength: 'strong' },
+    ],
     [
       '64 KB pairs of a shape test',
       three(leg(3e4, { bytes: 65_536 }), leg(1e6, { bytes: 65_536 })),
@@ -134,18 +158,33 @@ describe('one agent’s three pairs', () => {
     expect(compare(three(leg(16_000, { burst: 100_000 }), leg(1e6))).answer).toBe('throttled')
   })
 
-  test('one pair of 128 KB asks for more from twice as slow', () => {
-    const [slow, fast] = [leg(2e5, { bytes: 131_072 }), leg(5e5, { bytes: 131_072 })]
+  test('a pair of a shape test asks for a test from twice as slow', () => {
+    const [slow, middle, fast] = [2e5, 3e5, 5e5].map(rate => leg(rate, { bytes: 65_536 })) as [Leg, Leg, Leg]
     expect(isSuspicious({ app: slow, control: fast })).toBe(true)
+    expect(isSuspicious({ app: middle, control: fast })).toBe(false)
     expect(isSuspicious({ app: fast, control: slow })).toBe(false)
     expect(isSuspicious({ app: frozen(), control: fast })).toBe(true)
     expect(isSuspicious({ app: slow, control: frozen({ end: 'closed' }) })).toBe(false)
   })
 
+  test('a test goes on while no pair stands against it, to three', () => {
+    const [slower, alike] = three([leg(3e5), leg(7e5), fast], fast) as [Pair, Pair]
+    expect(goesOn([slower])).toBe(true)
+    expect(goesOn([slower, slower])).toBe(true)
+    expect(goesOn([slower, slower, slower])).toBe(false)
+    expect(goesOn([alike])).toBe(false)
+    expect(goesOn([slower, alike])).toBe(false)
+    const dead = { app: frozen({ got: 0, first: null, end: 'silent' }), control: fast }
+    expect(goesOn([dead])).toBe(true)
+    expect(goesOn([{ app: frozen({ got: 0, first: null, idle: null, end: 'silent' }), control: fast }])).toBe(false)
+    expect(goesOn([{ app: frozen({ end: 'reset' }), control: fast }])).toBe(false)
+  })
+
   test('a rate that time cut off counts until the end, an object that ended has none', () => {
-    expect(rateOf(leg(10_000), 98_304, 262_144)).toBeCloseTo(10_000, 0)
-    expect(rateOf(leg(20_000), 16_384, 262_144)).toBeCloseTo(20_000, 0)
-    expect(rateOf(leg(1e5, { bytes: 65_536 }), 98_304, 262_144)).toBeNull()
+    expect(rateFrom(leg(10_000), 98_304)).toBeCloseTo(10_000, 0)
+    expect(rateFrom(leg(20_000), 16_384)).toBeCloseTo(20_000, 0)
+    expect(rateFrom(leg(1e5), 16_384)).toBeCloseTo(1e5, 0)
+    expect(rateFrom(leg(1e5, { bytes: 65_536 }), 65_536)).toBeNull()
   })
 })
 
@@ -158,7 +197,7 @@ const anyLeg: fc.Arbitrary<Leg> = fc
     end: fc.constantFrom('whole' as const, 'cap' as const, 'silent' as const, 'reset' as const, 'closed' as const),
     idle: fc.option(fc.double({ min: 0, max: 1, noNaN: true })),
     first: fc.option(fc.double({ min: 0, max: 1, noNaN: true })),
-    loaded: fc.option(fc.double({ min: 0, max: 1, noNaN: true })),
+    trips: fc.array(fc.double({ min: -1, max: 1, noNaN: true }), { maxLength: 5 }),
     rest: fc.integer({ min: 0, max: 16_000 }),
   })
   .map(({ times, marks, rest, ...more }) => {
@@ -234,14 +273,26 @@ describe('laws', () => {
   test('missing legs never make an alarm', () => {
     fc.assert(
       fc.property(fc.array(fc.record({ app: anyLeg, control: anyLeg }), { maxLength: 2 }), pairs => {
-        expect(compare(pairs).answer).toBe('too_few')
+        expect(compare(pairs).answer).not.toBe('throttled')
+      }),
+    )
+  })
+
+  test('a test that stopped would not have become throttled by more', () => {
+    // Round trips aside, of which the shortest yet counts.
+    const still = anyLeg.map(leg => ({ ...leg, idle: 0.05, first: leg.first === null ? null : 0.1 }))
+    fc.assert(
+      fc.property(fc.array(fc.record({ app: still, control: still }), { minLength: 3, maxLength: 3 }), pairs => {
+        const seen = [1, 2].map(count => pairs.slice(0, count))
+        if (compare(pairs).answer === 'throttled') expect(seen.map(goesOn)).toEqual([true, true])
       }),
     )
   })
 })
 
 describe('several agents', () => {
-  const slow = (rate: number) => compare(three(leg(rate, { burst: 32_000, loaded: 0.052 }), leg(1e6)))
+  const slow = (rate: number) =>
+    compare(three({ ...leg(rate, { burst: 32_000, gap: 0.7 }), trips: [0.05, 0.052, 0.052] }, leg(1e6)))
   const fine = compare(three(leg(1e6), leg(1e6)))
   const mute = compare(three(leg(9e3), leg(9e3)))
 

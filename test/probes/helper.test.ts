@@ -34,7 +34,7 @@ const helperAt = async (more: Partial<HelperOptions> = {}) => {
 type Flow = Exclude<TargetOf<'transfer'>['ask']['of'], { path: string }>
 
 const asking = (port: number, of: Partial<Flow> = {}, more: { bytes?: number; trains?: number } = {}) => {
-  const { bytes = 131_072, trains = 0 } = more
+  const { bytes = 163_840, trains = 0 } = more
   const flow = { over: 'tls', sni: 'web.telegram.org', shape: 'random', up: false, ...of } as const
   return loopbackTarget('transfer', port, { bytes, trains, of: flow }, { timeout: 25, decides: 'no' })
 }
@@ -50,8 +50,8 @@ test.each([
   const down = await run(asking(port, of, { trains: 1 }))
   expect(down.failure).toBeNull()
   const transfer = down.steps.find(({ operation }) => operation === 'transfer')!
-  expect(transfer.received).toBeGreaterThanOrEqual(131_072)
-  expect(transfer.received).toBeLessThan(135_000)
+  expect(transfer.received).toBeGreaterThanOrEqual(163_840)
+  expect(transfer.received).toBeLessThan(168_000)
   expect(transfer.reached!.slice(0, 4).every(at => at !== null)).toBe(true)
   expect(down.steps.at(-1)).toMatchObject({ operation: 'protocol_handshake', count: 25 })
   const up = await run(asking(port, { ...of, up: true }))
@@ -62,7 +62,7 @@ test.each([
       .reached!.slice(0, 4)
       .every(at => at !== null),
   ).toBe(true)
-  expect(up.steps.at(-1)!.sent + up.sent).toBeGreaterThan(131_072)
+  expect(up.steps.at(-1)!.sent + up.sent).toBeGreaterThan(163_840)
 })
 
 test.each(['call', 'random'] as const)(
@@ -121,7 +121,7 @@ test('a helper that closes early, or acknowledges what it cannot have', async ()
 })
 
 test('a day that is used up is refused, not slowed, and so is the whole rate', async () => {
-  const used = await helperAt({ quota: 4 * 150_000 })
+  const used = await helperAt({ quota: 4 * 180_000 })
   expect((await run(asking(used))).failure).toBeNull()
   expect((await run(asking(used))).failure).toBe('helper_refused')
   const busy = await helperAt({ rate: 10_000 })

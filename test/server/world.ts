@@ -1,6 +1,7 @@
 /** Measurements of a small world: two networks of Kenya, one of Iran, a few agents each, every deciding target and the controls. */
 import { createHash } from 'node:crypto'
 import { allTargets } from '../../measurement/catalogue.ts'
+import { pairBytes } from '../../measurement/judge/leg.ts'
 import type { Stored } from '../../measurement/measurement.ts'
 import { deepest, transferMarks } from '../../measurement/step.ts'
 import { stored } from './store-contract.ts'
@@ -90,7 +91,6 @@ export function* world(
 }
 const AGENTS = 4
 const ROUNDS = 3
-const BYTES = transferMarks.at(-1)!
 
 const hex = (text: string, length: number) => createHash('sha256').update(text).digest('hex').slice(0, length)
 
@@ -105,7 +105,9 @@ const leg = (
 ): Stored => {
   const target = side === 'app' ? 'telegram.object' : 'control.object.debian'
   const name = hex(`${place.asn} ${agent} ${at} ${round} ${side}`, 32)
-  const span = Math.min(8, BYTES / rate)
+  const test = round === 1 ? 'screen' : 'confirm'
+  const bytes = pairBytes[test]
+  const span = Math.min(8, bytes / rate)
   return stored({
     ...place,
     id: `${name.slice(0, 8)}-${name.slice(8, 12)}-7${name.slice(13, 16)}-8${name.slice(17, 20)}-${name.slice(20)}`,
@@ -123,7 +125,7 @@ const leg = (
       { operation: 'connect', start: 0, duration: 0.1, sent: 0, received: 0, failure: null },
       { operation: 'http_round_trip', start: 0.1, duration: 0.1, sent: 300, received: 300, failure: null },
       {
-        ...{ operation: 'transfer', start: 0.2, duration: span, sent: 0, received: Math.min(BYTES, rate * 8) },
+        ...{ operation: 'transfer', start: 0.2, duration: span, sent: 0, received: Math.min(bytes, rate * 8) },
         ...{ failure: null, reached: transferMarks.map(mark => (mark / rate <= span ? mark / rate : null)), gap: 0.1 },
       },
     ],
@@ -131,7 +133,7 @@ const leg = (
       id: hex(`${place.asn} ${agent} ${at}`, 16),
       leg: side,
       round,
-      test: 'confirm',
+      test,
       differs: 'place',
       first: side === 'app',
     },
