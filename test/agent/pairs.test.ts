@@ -127,6 +127,11 @@ test('what looks slow gets a test of three rounds; three times a day at most, an
   expect(whole[0]!.map(({ run }) => `${run.pair.test} ${run.pair.round}`)).toEqual([
     ...['screen 1', 'screen 1', 'confirm 2', 'confirm 2', 'confirm 3', 'confirm 3'],
   ])
+  // Small requests are sent beside the app's larger transfers, and beside nothing else.
+  for (const { run } of events) {
+    const { beside } = run.target.kind === 'transfer' ? run.target.ask : {}
+    expect(beside).toBe(run.pair.test === 'confirm' && run.pair.leg === 'app')
+  }
   const { at } = whole[0]![0]!
   const screens = events.filter(({ run, at: when }) => run.pair.test === 'screen' && when >= at && when < at + DAY)
   expect(screens.length / 2).toBeLessThanOrEqual(3)
