@@ -25,14 +25,6 @@ export type DryOptions = {
   signal: AbortSignal
 }
 
-/** Of a running agent's status, what says that its first report is out, or why there will be none. */
-type Status = {
-  rests: string | null
-  catalogue: object | null
-  vantage: { country: string }
-  delivery: { reports: number; trouble: string | null; refusal: string | null }
-}
-
 /** Bytes of the pairs of transfers are for those alone: a dry run makes none. */
 const NONE = { every: null, bytes: 0 }
 
@@ -55,14 +47,14 @@ export const dryRun = async ({ config, measure, openLocate, say, signal }: DryOp
       wayTo: (server, route) => telling(server, route, say),
     })
     try {
-      for (let status = agent.status() as Status; !status.delivery.reports; status = agent.status() as Status) {
+      for (let status = agent.status(); !status.delivery.reports; status = agent.status()) {
         signal.throwIfAborted()
         const { rests, catalogue, delivery } = status
         const why = rests ?? delivery.trouble ?? (catalogue ? null : delivery.refusal)
         if (why) return say(`Nothing would be measured, or nothing sent, now: ${why}.`)
         await sleep(50)
       }
-      const { country } = (agent.status() as Status).vantage
+      const { country = 'ZZ' } = agent.status().vantage
       const place = { country, role: 'vantage', families: await familiesHere(config.loopback) } as const
       for (const target of await transfers(join(folder, 'catalogue.jose'), config, place)) {
         const { host, port, id } = target

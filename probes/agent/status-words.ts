@@ -12,7 +12,7 @@ export type Status = {
   budget: { left: number; perDay: number }
   spool: { measurements: number; gathered: number }
   ledger: { measured: number; dropped: number }
-  delivery: { delivered: number; trouble: string | null; refusal: string | null }
+  delivery: { reports: number; delivered: number; trouble: string | null; refusal: string | null }
 }
 
 const megabytes = (bytes: number): string => (Math.max(0, bytes) / 1e6).toFixed(1)
