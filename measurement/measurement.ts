@@ -106,7 +106,7 @@ export const Measurement = Type.Object(
       maxItems: marks.length,
       uniqueItems: true,
       description:
-        'Reservations: the time is not certain, or the agent’s event loop stalled, so that its seconds are not.',
+        'Reservations: the time is not certain, or the agent was too busy when an answer came for its seconds to be the network’s.',
     }),
     software: Type.String({
       pattern: '^[a-z][a-z0-9-]{0,20}/[0-9A-Za-z.+-]{1,30}$',

@@ -32,7 +32,7 @@ const overUdp = async (target: Target, { address, port }: Named, net: Net): Prom
     const began = peer.now()
     peer.send(query(target, id))
     const first = await firstAnswer(peer, id)
-    note.duration = peer.now() - began
+    peer.took(note, began)
     const answers = [first, ...(await laterAnswers(peer, id, net))]
     if (answers.some(answer => !answer.equals(first))) {
       note.count = answers.length

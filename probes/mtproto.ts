@@ -52,7 +52,7 @@ const ask = async ({ ask: asked }: Target, net: Net, stream: Stream, wire: Wire)
   if (asked.exchange === undefined || answer === 'error') return
   const modulus = Buffer.from(asked.exchange, 'hex')
   const proven = await net.speak('protocol_handshake', stream, (_, note) =>
-    exchange(answer, modulus, asked.dc, transport, note),
+    exchange(answer, modulus, asked.dc, transport, net, note),
   )
   if (proven) net.prove('key')
 }
@@ -63,13 +63,14 @@ const exchange = async (
   modulus: Buffer,
   dc: number,
   transport: Transport,
+  net: Net,
   note: Note,
 ): Promise<true> => {
   const { question, newNonce, fingerprint } = await beginExchange(answer, modulus, dc, Date.now())
-  const began = performance.now()
+  const began = net.now()
   transport.send(question)
   const packet = await transport.receive()
-  note.duration = (performance.now() - began) / 1000
+  net.took(note, began)
   const error = transportError(packet)
   if (error !== null) throw new Failed('mtproto_exchange_refused', error)
   judgeExchange(packet, answer, newNonce)

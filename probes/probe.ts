@@ -25,7 +25,7 @@ export type Run = {
   /** Bytes on sockets, for the budget. */
   sent: number
   received: number
-  /** The event loop stalled, so that durations are not the network's. */
+  /** The event loop was busy when an answer came, or stalled, so that durations are not the network's. */
   stalled: boolean
 }
 

@@ -229,6 +229,7 @@ export class Accept {
       })
       if (row.failure !== null)
         meter.count('peyk_failures_total', { app, kind, failure: row.failure.split(' ', 1)[0]! })
+      if (row.marks.includes('loop_stalled')) continue
       for (const { operation, duration, failure } of row.steps) {
         if (failure === null) meter.observe('peyk_step_duration_seconds', { app, operation }, duration)
       }

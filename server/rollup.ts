@@ -75,7 +75,7 @@ const MEDIANS = (
 
 /**
  * `agent_windows` of the touched windows, from raw rows. Left out: quarantined agents, and rows whose time is not known.
- * A run that failed by the agent's own doing is no attempt (`own`); one during which the event loop stalled gives no
+ * A run that failed by the agent's own doing is no attempt (`own`); one whose agent was too busy gives no
  * seconds. Of several results at one time (a name with several addresses) the one that answered stands for the target.
  * The words of the latest attempt are one text while they are grouped: a million states of ten words each take most of
  * the time otherwise.

@@ -105,7 +105,7 @@ export const make = async ({ app, target, pair }: Planned, around: Surroundings)
     at: Math.max(at, LEAST_TIME),
     steps: run.steps,
     failure: run.failure as Unnumbered['failure'],
-    served: { ...servedFrom(run.connected, around.locate), rtt_floor: rttFloor(run), dc: run.dc },
+    served: { ...servedFrom(run.connected, around.locate), rtt_floor: run.stalled ? null : rttFloor(run), dc: run.dc },
     origin_proof: run.origin_proof,
     ...(pair && { pair }),
     marks,

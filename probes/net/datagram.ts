@@ -15,6 +15,8 @@ export type Datagrams = {
   receive(seconds?: number): Promise<Buffer | null>
   /** Seconds since the run began. */
   now(): number
+  /** The answer is here (`Trace.took`). */
+  took(note: Note, from: number): void
   /** The run is over. */
   closed(): boolean
 }
@@ -45,7 +47,7 @@ export const askUntilAnswered = async <T>(
       if (answer === null) break
       try {
         const value = judge(answer)
-        note.duration = peer.now() - from
+        peer.took(note, from)
         return value
       } catch (error) {
         if (!(error instanceof Failed && error.failure.endsWith('_malformed'))) throw error
@@ -118,10 +120,7 @@ export const datagram = async <T>(
       throw agentsOwn(error, address)
     }
     trace.connected = address
-    return words(
-      peerOf(socket, bytes, () => trace.now()),
-      note,
-    )
+    return words(peerOf(socket, bytes, trace), note)
   })
 }
 
@@ -136,7 +135,7 @@ const connected = (socket: Socket, address: string, port: number): Promise<void>
     }) as () => void)
   })
 
-const peerOf = (socket: Socket, bytes: { sent: number; received: number }, now: () => number): Datagrams => {
+const peerOf = (socket: Socket, bytes: { sent: number; received: number }, trace: Trace): Datagrams => {
   const waiting: Buffer[] = []
   let trouble: Error | null = null
   let closed = false
@@ -155,7 +154,8 @@ const peerOf = (socket: Socket, bytes: { sent: number; received: number }, now: 
     wake()
   })
   return {
-    now,
+    now: () => trace.now(),
+    took: (note, from) => trace.took(note, from),
     closed: () => closed,
     send: message => {
       bytes.sent += message.length

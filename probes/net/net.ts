@@ -51,8 +51,11 @@ export type Net = {
   ): Promise<T | null>
   /** What the answer proves about its origin. */
   prove(proof: Run['origin_proof']): void
-  /** Seconds left of the run. */
+  /** Seconds since the run began, and left of it. */
+  now(): number
   left(): number
+  /** The answer to what was sent at `from` is here: the step's seconds end, though its work goes on. */
+  took(note: Note, from: number): void
 }
 
 export const openNet = (trace: Trace): Net => ({
@@ -75,5 +78,7 @@ export const openNet = (trace: Trace): Net => ({
   speak: (operation, stream, words) => trace.step(operation, stream.meter, note => words(stream, note)),
   datagram: (operation, address, port, words) => datagram(trace, operation, address, port, words),
   prove: proof => trace.prove(proof),
+  now: () => trace.now(),
   left: () => trace.left(),
+  took: (note, from) => trace.took(note, from),
 })

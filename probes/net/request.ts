@@ -38,11 +38,18 @@ export const request = (
   judge: (answer: Answer) => void,
 ): Promise<Answer | null> =>
   trace.step('http_round_trip', stream.meter, async note => {
-    const start = trace.now()
-    const answer = await exchange(stream, question, ({ status }) => {
-      note.duration = trace.now() - start
-      note.code = status
-    })
+    let sent = trace.now()
+    const answer = await exchange(
+      stream,
+      question,
+      ({ status }) => {
+        trace.took(note, sent)
+        note.code = status
+      },
+      () => {
+        sent = trace.now()
+      },
+    )
     try {
       judge(answer)
     } finally {
@@ -51,11 +58,19 @@ export const request = (
     return answer
   })
 
-/** The exchange itself, without a step. `onHead` is called when status and headers are here; what it throws ends it. */
-export const exchange = async (stream: Stream, question: Question, onHead: (head: Head) => void): Promise<Answer> => {
+/**
+ * The exchange itself, without a step. `onHead` is called when status and headers are here; what it throws ends it.
+ * `onSend` is called when the question goes out, which is a turn of the loop later.
+ */
+export const exchange = async (
+  stream: Stream,
+  question: Question,
+  onHead: (head: Head) => void,
+  onSend: () => void = () => {},
+): Promise<Answer> => {
   const client = clientOn(stream, question)
   try {
-    return await ask(client, question, onHead)
+    return await ask(client, question, onHead, onSend)
   } finally {
     client.destroy().catch(() => {})
   }
@@ -73,7 +88,12 @@ export const clientOn = (stream: Stream, { scheme, host, port }: Question): Clie
     bodyTimeout: 0,
   })
 
-export const ask = (client: Client, question: Question, onHead: (head: Head) => void): Promise<Answer> =>
+export const ask = (
+  client: Client,
+  question: Question,
+  onHead: (head: Head) => void,
+  onSend: () => void = () => {},
+): Promise<Answer> =>
   new Promise((resolve, reject) => {
     const { method, path, headers, body = null, limit } = question
     let head: Head = { status: 0, headers: {} }
@@ -83,7 +103,7 @@ export const ask = (client: Client, question: Question, onHead: (head: Head) => 
     client.dispatch(
       { method, path, headers: { ...headers }, body },
       {
-        onRequestStart: () => {},
+        onRequestStart: onSend,
         onResponseStart: (_, status, answered) => {
           if (status < 200) return
           head = { status, headers: firstOf(answered) }

@@ -1,17 +1,59 @@
-/** Milliseconds between two ticks, and the delay of one tick that counts as a stall (a network step is no shorter). */
+import { performance } from 'node:perf_hooks'
+
+/** Milliseconds between two ticks, and the delay of one tick, or of anything, that counts as a stall. */
 const TICK = 20
 const STALL = 50
+/**
+ * Milliseconds for which a step's answer may have waited in this process and still tell the network's time, or a share of
+ * the step where that is more: 2 ms is what we promise, and a twentieth changes no verdict, the least slow-down told is 1.25.
+ */
+const MAX_WAIT = 2
+const MAX_SHARE = 0.05
 
 let users = 0
 let timer: NodeJS.Timeout | undefined
 let lastTick = 0
 let lastStall = Number.NEGATIVE_INFINITY
+let lastLook = { at: 0, idle: 0 }
+let awake = 0
+let turnWatched = false
+
+/** What happens while the loop sleeps wakes it: nothing can have waited longer than since it last did. */
+const look = (): number => {
+  const [at, idle] = [performance.now(), performance.nodeTiming.idleTime]
+  const slept = idle - lastLook.idle
+  const ran = at - lastLook.at - slept
+  awake = slept > 0 ? ran : awake + ran
+  lastLook = { at, idle }
+  if (awake > STALL) lastStall = at
+  return awake
+}
 
 const tick = (): void => {
-  const now = performance.now()
-  if (now - lastTick > TICK + STALL) lastStall = now
-  lastTick = now
+  const at = performance.now()
+  // Sleep that lasts too long is no sleep: the machine gave this process no processor.
+  if (at - lastTick > TICK + STALL) lastStall = at
+  lastTick = at
+  look()
 }
+
+/**
+ * Milliseconds that the event being handled may have waited in this process, at most: what the loop has run since it
+ * last slept. Asks for a look at the end of this turn too, so that the next answer holds little of this one.
+ */
+export const mayHaveWaited = (): number => {
+  if (!turnWatched) {
+    turnWatched = true
+    setImmediate(() => {
+      turnWatched = false
+      look()
+    })
+  }
+  return look()
+}
+
+/** Whether an event that ends a step may have waited too long for the step's seconds to be the network's. */
+export const cameLate = (seconds: number): boolean => mayHaveWaited() > Math.max(MAX_WAIT, seconds * 1000 * MAX_SHARE)
 
 /**
  * Watch the event loop while a run lasts. One timer serves every run in flight.
@@ -21,6 +63,8 @@ export const watchLoop = (): (() => boolean) => {
   const start = performance.now()
   if (users++ === 0) {
     lastTick = start
+    lastLook = { at: start, idle: performance.nodeTiming.idleTime }
+    awake = 0
     timer = setInterval(tick, TICK)
   }
   return () => {

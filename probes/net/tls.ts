@@ -41,7 +41,7 @@ export const handshake = (trace: Trace, stream: Stream, identity: Identity): Pro
     })
     stream.wrap(socket)
     if ((await firstEvent(socket, 'secureConnect')) === 'closed') throw new Failed('eof_error')
-    note.duration = trace.now() - start
+    trace.took(note, start)
     const judged = judgeChain(socket, roots, verify ?? '')
     note.hash = judged.hash
     if (judged.mark) note.mark = judged.mark

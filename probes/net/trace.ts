@@ -3,10 +3,12 @@ import type { Operation, Step } from '../../measurement/step.ts'
 import type { Target } from '../../measurement/target.ts'
 import type { Run, RunOptions } from '../probe.ts'
 import { classify, Failed } from './classify.ts'
-import { watchLoop } from './stall.ts'
+import { cameLate, watchLoop } from './stall.ts'
 
-/** What a step found besides its failure; `duration` in seconds replaces the measured one where work went on after the answer. */
-export type Note = Partial<Pick<Step, 'code' | 'hash' | 'mark' | 'count' | 'series' | 'reached' | 'gap' | 'duration'>>
+/** What a step found besides its failure. `took` notes its duration where work goes on after the answer, and whether that may be too long. */
+export type Note = Partial<
+  Pick<Step, 'code' | 'hash' | 'mark' | 'count' | 'series' | 'reached' | 'gap' | 'duration'> & { late: boolean }
+>
 
 /** Bytes a socket has carried. */
 export type Meter = () => { sent: number; received: number }
@@ -50,6 +52,12 @@ export class Trace {
     return (performance.now() - this.began) / 1000
   }
 
+  /** The answer is here: note how long it took, and whether this process may have kept it waiting. */
+  took(note: Note, start: number): void {
+    note.duration = this.now() - start
+    note.late = cameLate(note.duration)
+  }
+
   /** Seconds left. */
   left(): number {
     return Math.max(0, this.target.timeout - this.now())
@@ -84,7 +92,9 @@ export class Trace {
       if (failure === null) throw error
       if (error instanceof Failed && error.code !== undefined) note.code = error.code
     }
-    const { duration = this.now() - start, ...rest } = note
+    if (note.duration === undefined) this.took(note, start)
+    const { duration = 0, late, ...rest } = note
+    if (late && failure === null) this.stalled = true
     const after = meter()
     const sent = after.sent - before.sent
     const received = after.received - before.received
@@ -106,7 +116,7 @@ export class Trace {
   /** Close every socket, and wait until they are closed. */
   async close(): Promise<void> {
     clearTimeout(this.timer)
-    this.stalled = this.stopWatch()
+    if (this.stopWatch()) this.stalled = true
     this.options.signal?.removeEventListener('abort', this.interrupt)
     for (const closable of this.open.keys()) closable.destroy()
     await Promise.all([...this.open.keys()].map(closable => closable.closed))

@@ -44,7 +44,7 @@ export const bench: Bench = async figure => {
     }
     const known = await truth(ports)
     for (const { by, measured } of sides) report(figure, by, measured, known)
-    figure({ by: 'peyk', stalled_runs: stalls.count, probes: PROBES, at_once: AT_ONCE })
+    figure({ by: 'peyk', left_out: stalls.count, probes: PROBES, at_once: AT_ONCE })
   } finally {
     child.kill()
   }
@@ -82,7 +82,7 @@ const ours =
     )
     const { steps, failure, stalled } = await measure(target, { loopback: true })
     if (failure) throw new Error(`A probe of the bench failed: ${failure}`)
-    // A stalled run is kept out of latency, as the server does.
+    // A marked run is kept out of latency, as the server does.
     if (stalled) {
       stalls.count++
       return {}
@@ -120,18 +120,23 @@ const report = (
   known: ReadonlyMap<string, Truth>,
 ): void => {
   for (const phase of ['connect', 'tls', 'first'] as const) {
+    let unknown = 0
     const errors = [...measured].flatMap(([id, phases]) => {
       const value = phases[phase]
-      const was = known.get(id)
-      return value === undefined || !was ? [] : [value - (phase === 'connect' ? 0 : was[phase])]
+      if (value === undefined) return []
+      const was = phase === 'connect' ? 0 : known.get(id)?.[phase]
+      if (was === undefined || was === null) unknown++
+      return was === undefined || was === null ? [] : [value - was]
     })
     errors.sort((a, b) => a - b)
+    // NaN, printed as null, where nothing is left.
     const quantile = (share: number) =>
-      Number(errors[Math.min(errors.length - 1, Math.floor(errors.length * share))]!.toFixed(3))
+      Number(errors[Math.min(errors.length - 1, Math.floor(errors.length * share))]?.toFixed(3))
     figure({
       by,
       phase,
       n: errors.length,
+      truth_unknown: unknown,
       error_ms_p50: quantile(0.5),
       error_ms_p95: quantile(0.95),
       error_ms_p99: quantile(0.99),

@@ -135,7 +135,11 @@ export const replay = async (
         publicHalf(release),
       )
       const own = { ...read, metrics: null, profile: PROFILE }
-      const way: Measure = role === 'control' ? (target, options) => measure(abroad(target), options) : measure
+      // Agents and all they talk to share this process, so that it is always busy: that is part of what is simulated.
+      const way: Measure = async (target, options) => ({
+        ...(await measure(role === 'control' ? abroad(target) : target, options)),
+        stalled: false,
+      })
       return await startAgent({ config: own, measure: way, clock, line, log: () => {}, reportSeconds: PROFILE.report })
     }),
   )

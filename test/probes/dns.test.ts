@@ -33,7 +33,7 @@ test('a healthy answer over UDP: answered, its hash the same in any order, time 
   await using one = await answering(['127.0.0.2', '127.0.0.3'])
   await using other = await answering(['127.0.0.3', '127.0.0.2'])
   const [a, b] = [await run(asking(one)), await run(asking(other))]
-  expect(a).toMatchObject({ failure: null, connected: '127.0.0.1', stalled: false })
+  expect(a).toMatchObject({ failure: null, connected: '127.0.0.1' })
   expect(a.steps).toHaveLength(1)
   expect(a.steps[0]).toMatchObject({ operation: 'resolve', code: 0, count: 2 })
   expect(a.steps[0]!.sent).toBeGreaterThan(20)

@@ -233,6 +233,15 @@ test('the address family is the target’s: IPv6 on IPv6', async () => {
   await new Promise(resolve => server.close(resolve))
 })
 
+test('an answer that waited behind our own work marks the run, which answered all the same', async () => {
+  await using peer = await tcpPeer(hostile.hang)
+  const target = loopbackTarget('tcp', peer.port, {})
+  await expect.poll(async () => (await run(target)).stalled, { timeout: 10_000 }).toBe(false)
+  const running = run(target)
+  for (const until = performance.now() + 10; performance.now() < until; );
+  expect(await running).toMatchObject({ failure: null, stalled: true })
+})
+
 test('a stall of the event loop marks the run in which it fell, and no other', async () => {
   await using peer = await tcpPeer(hostile.hang)
   const target = loopbackTarget(
