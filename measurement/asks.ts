@@ -63,6 +63,16 @@ export const asks = {
           { additionalProperties: false },
         ),
       ]),
+      against: Type.Optional(
+        Type.Object(
+          { address: Hostname, port: Port, name: Hostname, path: Path, roots: Roots },
+          {
+            additionalProperties: false,
+            description:
+              'Resolver over HTTPS with which the system’s answer is compared, and whose certificates the app’s own server has.',
+          },
+        ),
+      ),
     },
     { additionalProperties: false },
   ),

@@ -5,7 +5,7 @@ import { isTemplate } from './apps/helper.ts'
 import { apps, CONTROL } from './catalogue.ts'
 import { pairBytes } from './judge/leg.ts'
 import { probeKinds } from './step.ts'
-import { type Target, targetSchema } from './target.ts'
+import { resolversOf, type Target, targetSchema } from './target.ts'
 
 /**
  * What is wrong with a catalogue, each with its file and field; empty where nothing is. The compiler finds most of it,
@@ -91,6 +91,10 @@ const lawsBroken = (app: App, target: Target): string[] => {
       '/roles of a listing must be control, /decides no',
     ],
     [
+      target.kind !== 'dns' || !target.ask.against || (target.ask.resolver === 'system' && target.ask.type !== 'TXT'),
+      '/ask/against is for addresses from the system’s resolver',
+    ],
+    [
       target.kind !== 'transfer' || decides === 'no',
       '/decides must be no: how fast a file comes is not whether the app answers',
     ],
@@ -104,8 +108,7 @@ const lawsBroken = (app: App, target: Target): string[] => {
   return laws.filter(([holds]) => !holds).map(([, fault]) => fault)
 }
 
-const addressesOf = (target: Target): string[] =>
-  target.kind === 'dns' && target.ask.resolver !== 'system' ? [target.host, target.ask.resolver.address] : [target.host]
+const addressesOf = (target: Target): string[] => [target.host, ...resolversOf(target)]
 
 const isAddress = (host: string): boolean => host.includes(':') || /^[\d.]+$/.test(host)
 const isPublicOrName = (host: string): boolean =>

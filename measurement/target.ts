@@ -80,3 +80,10 @@ export const targetSchema = (kind: ProbeKind) => targets[kind]
 /** One endpoint of an app and the way to ask it. Which kind it is decides what `ask` holds. */
 export type TargetOf<K extends ProbeKind> = Static<Targets[K]>
 export type Target = { [K in ProbeKind]: TargetOf<K> }[ProbeKind]
+
+/** Addresses of the resolvers that a target names. */
+export const resolversOf = ({ kind, ask }: Target): string[] => {
+  if (kind !== 'dns') return []
+  const named = ask.resolver === 'system' ? ask.against : ask.resolver
+  return named ? [named.address] : []
+}

@@ -10,20 +10,64 @@ import type { Probe } from './probe.ts'
 
 type Target = TargetOf<'dns'>
 type Named = Exclude<Target['ask']['resolver'], 'system'>
+type Against = NonNullable<Target['ask']['against']>
 
 /** Seconds to wait for another answer after the first. A forged one wins the race; the true one is a round trip behind. */
 const SECOND_ANSWER = 1
+
+/** Seconds at most for the other resolver's answer, and then for the handshakes; both are well within the run's time. */
+const PATIENCE = 8
 
 /** Largest answer over TCP or HTTPS that is read. */
 const MAX_ANSWER = 65_535
 
 /** What a resolver says of a name, and whether someone else answered for it. */
 export const dns: Probe<'dns'> = async (target, net) => {
-  const { resolver, type } = target.ask
-  if (resolver === 'system') await (type === 'TXT' ? net.resolveText(target.host) : net.resolve(target.host))
-  else if (resolver.transport === 'udp') await overUdp(target, resolver, net)
+  const { resolver, type, against } = target.ask
+  if (resolver === 'system') {
+    const answers = await (type === 'TXT' ? net.resolveText(target.host) : net.resolveAll(target.host))
+    if (answers && against) await compare(target, answers, against, net)
+  } else if (resolver.transport === 'udp') await overUdp(target, resolver, net)
   else if (resolver.transport === 'tcp') await overTcp(target, resolver, net)
   else await overHttps(target, resolver, net)
+}
+
+/**
+ * Whether the system's answer is true, as far as this line can tell (OONI ts-017, `dns_consistency`). Other addresses
+ * alone say nothing: networks of servers answer every place differently. So an answer counts as true where it shares an
+ * address with the other resolver's, or where its address has the name's certificate; and as untrue only where it has
+ * not while the other resolver's address, asked at the same time from here, has. Whatever is undecided is no failure.
+ */
+const compare = (target: Target, answers: readonly string[], against: Against, net: Net): Promise<unknown> =>
+  net.aside('resolve', async (aside, note, done) => {
+    note.mark = 'not-compared'
+    const others = await soon(aside, overHttps(target, against, aside))
+    // The other resolver's own round trip; 0, not known, where it did not answer.
+    note.duration = done.findLast(({ operation }) => operation === 'http_round_trip')?.duration ?? 0
+    if (!others) return
+    note.count = others.length
+    if (others.some(address => answers.includes(address))) {
+      note.mark = 'same-answer'
+      return
+    }
+    const speaks = (address: string) => soon(aside, hasCertificate(target, address, against.roots, aside))
+    const [ours, theirs] = await Promise.all([speaks(answers[0]!), speaks(others[0]!)])
+    if (ours) note.mark = 'certificate'
+    else if (theirs) {
+      delete note.mark
+      throw new Failed('dns_inconsistent')
+    }
+  })
+
+const soon = <T>(net: Net, work: Promise<T>): Promise<T | null> => {
+  const { promise, resolve } = Promise.withResolvers<null>()
+  const timer = setTimeout(() => resolve(null), Math.min(PATIENCE, net.left() / 3) * 1000)
+  return Promise.race([work, promise]).finally(() => clearTimeout(timer))
+}
+
+const hasCertificate = async ({ host, port }: Target, address: string, roots: Against['roots'], net: Net) => {
+  const stream = await net.connect(address, port)
+  return stream ? net.handshake(stream, { sni: host, alpn: ['h2', 'http/1.1'], roots, verify: host }) : null
 }
 
 const overUdp = async (target: Target, { address, port }: Named, net: Net): Promise<void> => {
@@ -81,31 +125,37 @@ const overTcp = async (target: Target, { address, port }: Named, net: Net): Prom
 }
 
 /** RFC 8484, asked of a pinned address under the resolver's own name: that name may be the one that is forged. */
-const overHttps = async (target: Target, resolver: Named, net: Net): Promise<void> => {
+const overHttps = async (
+  target: Target,
+  resolver: Omit<Named, 'transport'>,
+  net: Net,
+): Promise<readonly string[] | null> => {
   const { address, port, name = address, path = '/dns-query' } = resolver
   const stream = await net.connect(address, port)
-  if (!stream) return
-  if (!(await net.handshake(stream, { sni: name, alpn: ['h2', 'http/1.1'], roots: 'public', verify: name }))) return
+  if (!stream) return null
+  if (!(await net.handshake(stream, { sni: name, alpn: ['h2', 'http/1.1'], roots: 'public', verify: name })))
+    return null
   const headers = { 'content-type': 'application/dns-message', accept: 'application/dns-message' }
   const question = { scheme: 'https', host: name, port, method: 'POST', path, headers, limit: MAX_ANSWER } as const
   const answer = await net.request(stream, { ...question, body: query(target, 0) }, ({ status }) => {
     if (status !== 200) throw new Failed('http_unexpected_status_code')
   })
-  if (!answer) return
-  await net.speak('resolve', stream, async (_, note) => judgeAnswer(answer.body, 0, target, net, note))
+  if (!answer) return null
+  return net.speak('resolve', stream, async (_, note) => judgeAnswer(answer.body, 0, target, net, note))
 }
 
 const query = ({ host, ask }: Target, id: number): Buffer =>
   encode({ type: 'query', id, flags: 256, questions: [{ type: ask.type, name: host }] })
 
 /** Judge one answer: whether it is to our question, what it says, and whether its addresses can be true. */
-const judgeAnswer = (bytes: Buffer, id: number, target: Target, net: Net, note: Note): void => {
+const judgeAnswer = (bytes: Buffer, id: number, target: Target, net: Net, note: Note): string[] => {
   const { rcode, values } = parseAnswer(bytes, id, { name: target.host, type: target.ask.type })
   note.code = rcode
   const failure = rcodes[rcode]
   if (failure) throw new Failed(failure)
   if (rcode !== 0) throw new Failed('dns_server_misbehaving')
   net.judgeAnswers(target.ask.type, values, note)
+  return values
 }
 
 const rcodes: Record<number, KnownFailure> = {

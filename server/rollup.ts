@@ -59,6 +59,7 @@ const facts: Params = {
   domestic: ids(({ target }) => target.control === 'domestic'),
   deciding: ids(({ app, target }) => app !== CONTROL && !target.experimental && target.decides === 'yes'),
   imports: ids(({ target }) => !target.experimental && target.decides === 'imports'),
+  comparing: ids(({ target }) => target.kind === 'dns' && target.ask.against !== undefined),
   own: Object.entries(failures).flatMap(([name, { blame }]) => (blame === 'agent' ? [name] : [])),
   operations: [...operations],
   layers: operations.map(operation => layerOf[operation]),
@@ -220,4 +221,8 @@ const coarser = (touched: Touched, level: RollupLevel): Touched =>
   new Map([...touched].map(([network, windows]) => [network, new Set([...windows].map(at => windowStart(at, level)))]))
 
 /** Parameters that name the deciding targets, for other readers of agent_windows. */
-export const decidingParams: Params = { deciding: facts['deciding']!, imports: facts['imports']! }
+export const decidingParams: Params = {
+  deciding: facts['deciding']!,
+  imports: facts['imports']!,
+  comparing: facts['comparing']!,
+}

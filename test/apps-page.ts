@@ -127,6 +127,8 @@ const whereOf = (target: Target): string => {
     return `helper:${port} ${of.over}${of.shape === 'random' ? '' : ` ${of.shape}`}${of.up ? ' up' : ''}${name}`
   }
   if (target.kind === 'tls' && target.ask.sni !== host) return `${place} as ${target.ask.sni}`
+  if (target.kind === 'dns' && target.ask.against)
+    return `${host} ${target.ask.type} of the system’s resolver, compared with ${target.ask.against.address} doh`
   if (target.kind === 'dns' && target.ask.resolver !== 'system') {
     return `${host} ${target.ask.type} at ${target.ask.resolver.address} ${target.ask.resolver.transport}`
   }

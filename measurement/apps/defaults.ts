@@ -166,8 +166,34 @@ export const quic = (target: Named): TargetOf<'quic'> => ({
 })
 
 /**
- * What an open resolver says of names over UDP: a forged answer comes before the true one, so two show. The app's other
- * targets ask the system's resolver, and the controls those over HTTPS.
+ * Whether the system's resolver, which every app here asks, gives a name its own servers: its answer is compared with
+ * that of a resolver out of the network's hands. The name must be one of TLS on port 443, whose certificate is looked at.
+ */
+export const truthfulName = (
+  app: string,
+  feature: Target['feature'],
+  host: string,
+  roots: Roots = 'public',
+): TargetOf<'dns'> => ({
+  ...ordinary,
+  ...diagnosis,
+  id: `${app}.${host}.dns-system`,
+  feature,
+  host,
+  port: 443,
+  timeout: 30,
+  source: 'ooni/spec:nettests/ts-017-web-connectivity.md; ooni/probe-cli:internal/engineresolver/resolvermaker.go',
+  healthy: 'An address that the resolver over HTTPS gives too, or that has the name’s certificate.',
+  kind: 'dns',
+  ask: {
+    type: 'A',
+    resolver: 'system',
+    against: { address: '8.8.8.8', port: 443, name: 'dns.google', path: '/dns-query', roots },
+  },
+})
+
+/**
+ * What an open resolver says of names over UDP: a forged answer comes before the true one, so two show.
  */
 export const names = (app: string, feature: Target['feature'], hosts: readonly string[]): TargetOf<'dns'>[] =>
   hosts.map(host => ({

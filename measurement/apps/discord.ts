@@ -1,5 +1,5 @@
 import type { App } from '../app.ts'
-import { anyAnswer, diagnosis, https, innocuousName, names, websocket } from './defaults.ts'
+import { anyAnswer, diagnosis, https, innocuousName, names, truthfulName, websocket } from './defaults.ts'
 
 const gateway = 'discord/discord-api-docs:developers/events/gateway.mdx'
 
@@ -31,6 +31,7 @@ export const discord: App = {
     }),
     innocuousName({ id: 'discord.gateway.name', feature: 'text', host: 'gateway.discord.gg', source: gateway }),
     ...names('discord', 'text', ['gateway.discord.gg', 'discord.com']),
+    truthfulName('discord', 'text', 'discord.com'),
     anyAnswer({
       id: 'discord.cdn.discordapp.com',
       feature: 'media',

@@ -9,6 +9,7 @@ import {
   quic,
   thirdParty,
   tls,
+  truthfulName,
   websocket,
 } from './defaults.ts'
 
@@ -62,6 +63,7 @@ export const instagram: App = {
       ...thirdParty,
     }),
     ...names('instagram', 'text', ['i.instagram.com', 'www.instagram.com']),
+    truthfulName('instagram', 'text', 'www.instagram.com'),
     tls({
       id: 'instagram.edge-chat.instagram.com',
       feature: 'text',

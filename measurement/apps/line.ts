@@ -1,5 +1,5 @@
 import type { App } from '../app.ts'
-import { anyAnswer, diagnosis, innocuousName, names, thirdParty } from './defaults.ts'
+import { anyAnswer, diagnosis, innocuousName, names, thirdParty, truthfulName } from './defaults.ts'
 
 const linejs = 'evex-dev/linejs'
 
@@ -52,6 +52,7 @@ export const line: App = {
       ...thirdParty,
     }),
     ...names('line', 'text', ['gw.line.naver.jp', 'line.me']),
+    truthfulName('line', 'text', 'line.me'),
     anyAnswer({
       id: 'line.obs.line-apps.com',
       feature: 'media',

@@ -13,6 +13,7 @@ import {
   tcp,
   thirdParty,
   tls,
+  truthfulName,
   websocket,
 } from './defaults.ts'
 
@@ -60,6 +61,7 @@ export const messenger: App = {
       source: spec,
     }),
     ...names('messenger', 'text', ['edge-mqtt.facebook.com', 'www.messenger.com']),
+    truthfulName('messenger', 'text', 'www.messenger.com'),
     ...['edge-mqtt.facebook.com', 'mqtt-mini.facebook.com'].map(
       (host): TargetOf<'mqtt'> => ({
         ...ordinary,

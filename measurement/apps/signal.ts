@@ -12,6 +12,7 @@ import {
   ordinary,
   thirdParty,
   tls,
+  truthfulName,
   websocket,
 } from './defaults.ts'
 import { signalFlows } from './helper.ts'
@@ -108,6 +109,7 @@ export const signal: App = {
     ...['76.223.66.180', '15.197.251.99'].map(address => fixed('grpc.chat.signal.org', address, ['h2'])),
     innocuousName({ id: 'signal.chat.name', feature: 'text', host: 'chat.signal.org', source: env }),
     ...names('signal', 'text', ['chat.signal.org']),
+    truthfulName('signal', 'text', 'chat.signal.org', 'public+signal'),
     ...names('signal', 'voice-call', ['sfu.voip.signal.org']),
     https({
       id: 'signal.cdsi',

@@ -1,5 +1,5 @@
 import type { App } from '../app.ts'
-import { anyAnswer, diagnosis, names, thirdParty } from './defaults.ts'
+import { anyAnswer, diagnosis, names, thirdParty, truthfulName } from './defaults.ts'
 
 const lists = 'v2fly/domain-list-community:data/snap; builds of the app'
 
@@ -34,6 +34,7 @@ export const snapchat: App = {
       ...diagnosis,
     }),
     ...names('snapchat', 'text', ['app.snapchat.com']),
+    truthfulName('snapchat', 'text', 'app.snapchat.com'),
     anyAnswer({
       id: 'snapchat.cf-st.sc-cdn.net',
       feature: 'media',

@@ -1,6 +1,16 @@
 import type { App } from '../app.ts'
 import type { TargetOf } from '../target.ts'
-import { anyAnswer, diagnosis, experimental, https, innocuousName, names, ordinary, thirdParty } from './defaults.ts'
+import {
+  anyAnswer,
+  diagnosis,
+  experimental,
+  https,
+  innocuousName,
+  names,
+  ordinary,
+  thirdParty,
+  truthfulName,
+} from './defaults.ts'
 import { telegramFlows } from './helper.ts'
 import {
   builtIn,
@@ -189,6 +199,7 @@ export const telegram: App = {
     web('telegra.ph', websites, { method: 'HEAD', ...thirdParty, ...diagnosis }),
     innocuousName({ id: 'telegram.web.telegram.org.name', feature: 'web', host: 'web.telegram.org', source: websites }),
     ...names('telegram', 'web', ['web.telegram.org', 't.me']),
+    truthfulName('telegram', 'web', 'web.telegram.org'),
     https({
       id: 'telegram.api.telegram.org',
       feature: 'web',

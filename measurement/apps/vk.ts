@@ -1,5 +1,5 @@
 import type { App } from '../app.ts'
-import { anyAnswer, diagnosis, https, names, thirdParty } from './defaults.ts'
+import { anyAnswer, diagnosis, https, names, thirdParty, truthfulName } from './defaults.ts'
 
 const client = 'python273/vk_api:vk_api/vk_api.py'
 
@@ -26,6 +26,7 @@ export const vk: App = {
     api('api.vk.com'),
     api('api.vk.ru', diagnosis),
     ...names('vk', 'text', ['api.vk.com', 'vk.com']),
+    truthfulName('vk', 'text', 'vk.com'),
     anyAnswer({ id: 'vk.im.vk.com', feature: 'text', host: 'im.vk.com', source: client, ...thirdParty, ...diagnosis }),
     anyAnswer({
       id: 'vk.vk.com',

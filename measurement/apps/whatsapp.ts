@@ -13,6 +13,7 @@ import {
   stun,
   tcp,
   thirdParty,
+  truthfulName,
 } from './defaults.ts'
 import { whatsappFlows } from './helper.ts'
 
@@ -107,6 +108,7 @@ export const whatsapp: App = {
     tcp({ id: 'whatsapp.g.80.tcp', feature: 'text', host: 'g.whatsapp.net', port: 80, source: proxy, ...diagnosis }),
     innocuousName({ id: 'whatsapp.web.name', feature: 'web', host: 'web.whatsapp.com', source: spec }),
     ...names('whatsapp', 'text', ['g.whatsapp.net', 'web.whatsapp.com']),
+    truthfulName('whatsapp', 'text', 'web.whatsapp.com'),
     https({
       id: 'whatsapp.web',
       feature: 'web',

@@ -40,6 +40,8 @@ export type Witness = {
    * null where that is not known. Pairing takes out hour and weekday, which target and control share.
    */
   slower?: number | null
+  /** Whether the system's resolver gave the app's name a false address (probe dns, `dns_inconsistent`); null where nobody looked. */
+  misled?: Worked
 }
 
 /** Control agents on unfiltered networks that asked the same app in the same window. */
@@ -107,7 +109,7 @@ export const judge = (
   }
   if (few) return said('insufficient', witnesses)
   if (reach >= PARTIAL_BELOW) return said(isSlow(witnesses) ? 'slow' : 'ok', witnesses)
-  const { layer, mechanism } = cause(witnesses)
+  const { layer, mechanism } = isMisled(witnesses) ? MISLED : cause(witnesses)
   if (isDown(abroad)) return said('app_down', witnesses, layer)
   return said(reach <= BLOCKED_AT_MOST ? 'blocked' : 'partial', witnesses, layer, mechanism)
 }
@@ -115,6 +117,13 @@ export const judge = (
 const isSlow = (witnesses: readonly Witness[]): boolean => {
   const slower = witnesses.flatMap(witness => witness.slower ?? [])
   return slower.length >= SLOW_AGENTS && median(slower) >= SLOW_FROM
+}
+
+/** Who is sent to a false address fails there in any way: it is the name that is blocked. */
+const MISLED = { layer: 'dns', mechanism: 'injection' } as const
+const isMisled = (witnesses: readonly Witness[]): boolean => {
+  const known = witnesses.flatMap(({ misled }) => misled ?? [])
+  return known.length > 0 && known.filter(Boolean).length * 2 > known.length
 }
 
 const isDown = (abroad: readonly Abroad[]): boolean => {

@@ -3,7 +3,7 @@ import { type Static, Type } from 'typebox'
 import { Value } from 'typebox/value'
 import { App } from '../../measurement/app.ts'
 import { type ProbeKind, probeKinds } from '../../measurement/step.ts'
-import { type Target, targetSchema } from '../../measurement/target.ts'
+import { resolversOf, type Target, targetSchema } from '../../measurement/target.ts'
 import { mayConnect } from '../net/address.ts'
 import { DocumentRefused, dated, type Keeper, openKeeper, sign, verify } from './document.ts'
 import type { PrivateKey, PublicKey } from './identity.ts'
@@ -57,8 +57,7 @@ const isName = (host: string): boolean =>
 
 /** The addresses a target names literally must be public; names are held to it when they are connected to. */
 const wrongAddress = (target: Target): boolean => {
-  const hosts = [target.host]
-  if (target.kind === 'dns' && target.ask.resolver !== 'system') hosts.push(target.ask.resolver.address)
+  const hosts = [target.host, ...resolversOf(target)]
   return hosts.some(host => (isIP(host) ? !mayConnect(host, 'public') : !isName(host) || /(^|\.)localhost$/.test(host)))
 }
 

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { gunzipSync } from 'node:zlib'
 import { calculateJwkThumbprint } from 'jose'
 import type { Report } from '../../measurement/report.ts'
-import type { Target } from '../../measurement/target.ts'
+import { resolversOf, type Target } from '../../measurement/target.ts'
 import type { Measure } from '../probe.ts'
 import { type Connected, startAgent } from './agent.ts'
 import { openCatalogue } from './catalogue.ts'
@@ -82,6 +82,8 @@ const tellConnected = ({ target, connected, bytes, measurement }: Connected, say
   const looks = target.kind === 'stun' && !measurement
   const why = looks ? 'stun, to find out where this is' : `${target.kind}, ${target.id}`
   say(`connects to ${whom} (${why}): ${connected ?? 'nothing'} answered, about ${bytes} bytes on the wire`)
+  for (const other of resolversOf(target).filter(address => address !== hostOf(target)))
+    say(`asks the resolver ${other} beside it (${why})`)
   if (measurement) say(JSON.stringify(measurement))
 }
 

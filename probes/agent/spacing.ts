@@ -1,4 +1,4 @@
-import type { Target } from '../../measurement/target.ts'
+import { resolversOf, type Target } from '../../measurement/target.ts'
 
 /** Seconds: no address is asked more often, whatever a catalogue or a server says. */
 export const LEAST_SPACING = 60
@@ -9,8 +9,8 @@ type Key = { key: string; spacing: number }
 type Used = { end: number; spacing: number }
 
 /** Who a target contacts, by the name or address it is written with. */
-export const hostOf = ({ kind, host, ask }: Target): string =>
-  kind === 'dns' && ask.resolver !== 'system' ? ask.resolver.address : host
+export const hostOf = (target: Target): string =>
+  target.kind === 'dns' && target.ask.resolver !== 'system' ? target.ask.resolver.address : target.host
 
 /**
  * When each address was last asked, in memory only. An address is known by the name a target is written with, and once
@@ -51,6 +51,7 @@ export class Spacing {
   ended(target: Target, now: number, connected: string | null): void {
     const host = hostOf(target)
     this.use(host, now, target.spacing)
+    for (const resolver of resolversOf(target)) if (resolver !== host) this.use(resolver, now, LEAST_SPACING)
     if (!connected || connected === host) return
     this.behind.set(host, connected)
     this.use(connected, now, LEAST_SPACING)
@@ -64,8 +65,9 @@ export class Spacing {
   private keys(target: Target): Key[] {
     const host = hostOf(target)
     const behind = this.behind.get(host)
+    const others = [...resolversOf(target), ...(behind ? [behind] : [])].filter(key => key !== host)
     const own = { key: host, spacing: Math.max(LEAST_SPACING, target.spacing) }
-    return behind ? [own, { key: behind, spacing: LEAST_SPACING }] : [own]
+    return [own, ...others.map(key => ({ key, spacing: LEAST_SPACING }))]
   }
 
   /** An earlier use that asks for a longer rest stays in force. */

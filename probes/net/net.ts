@@ -1,9 +1,9 @@
-import type { Operation } from '../../measurement/step.ts'
+import type { Operation, Step } from '../../measurement/step.ts'
 import type { Run } from '../probe.ts'
 import { connect } from './connect.ts'
 import { type Datagrams, datagram } from './datagram.ts'
 import { type Answer, type Head, type Question, request } from './request.ts'
-import { judgeAnswers, resolve, resolveText } from './resolve.ts'
+import { judgeAnswers, resolve, resolveAll, resolveText } from './resolve.ts'
 import type { Stream } from './stream.ts'
 import { handshake, type Identity } from './tls.ts'
 import type { Note, Trace } from './trace.ts'
@@ -18,6 +18,8 @@ import { type Opening, type Upgraded, upgrade } from './upgrade.ts'
 export type Net = {
   /** Step `resolve`: one address of the target's family by the system resolver; an IP literal is given back without a step. */
   resolve(host: string): Promise<string | null>
+  /** The same with all its addresses. */
+  resolveAll(host: string): Promise<string[] | null>
   /** Step `resolve`: TXT strings by the system's own resolver. */
   resolveText(host: string): Promise<string[] | null>
   /** Hold what a named resolver answered against the target's rule and against known forgeries, and note its hash. */
@@ -49,6 +51,8 @@ export type Net = {
     port: number,
     words: (peer: Datagrams, note: Note) => Promise<T>,
   ): Promise<T | null>
+  /** Step by further questions, whose own steps and failures are not kept; `done` are those so far. */
+  aside<T>(operation: Operation, words: (net: Net, note: Note, done: readonly Step[]) => Promise<T>): Promise<T | null>
   /** What the answer proves about its origin. */
   prove(proof: Run['origin_proof']): void
   /** Seconds since the run began, and left of it. */
@@ -60,6 +64,7 @@ export type Net = {
 
 export const openNet = (trace: Trace): Net => ({
   resolve: host => resolve(trace, host),
+  resolveAll: host => resolveAll(trace, host),
   resolveText: host => resolveText(trace, host),
   judgeAnswers: (type, values, note) => judgeAnswers(trace, type, values, note),
   connect: (address, port) => connect(trace, address, port),
@@ -77,6 +82,11 @@ export const openNet = (trace: Trace): Net => ({
   upgrade: (stream, opening) => upgrade(trace, stream, opening),
   speak: (operation, stream, words) => trace.step(operation, stream.meter, note => words(stream, note)),
   datagram: (operation, address, port, words) => datagram(trace, operation, address, port, words),
+  aside: (operation, words) =>
+    trace.step(operation, trace.carried, note => {
+      const aside = trace.aside()
+      return words(openNet(aside), note, aside.steps)
+    }),
   prove: proof => trace.prove(proof),
   now: () => trace.now(),
   left: () => trace.left(),

@@ -9,9 +9,13 @@ import type { Meter, Note, Trace } from './trace.ts'
 /** The system resolver's packets are not ours to see. */
 const noBytes: Meter = () => ({ sent: 0, received: 0 })
 
-/** One address of the target's family by the system resolver (getaddrinfo), in the resolver's own order. */
-export const resolve = async (trace: Trace, host: string): Promise<string | null> => {
-  if (isIP(host)) return host
+/** One address of the target's family by the system resolver: the first. */
+export const resolve = async (trace: Trace, host: string): Promise<string | null> =>
+  (await resolveAll(trace, host))?.[0] ?? null
+
+/** Addresses of the target's family by the system resolver (getaddrinfo), in the resolver's own order. */
+export const resolveAll = async (trace: Trace, host: string): Promise<string[] | null> => {
+  if (isIP(host)) return [host]
   return trace.step('resolve', noBytes, async note => {
     if (trace.options.proxy) throw new Failed('proxy_failed')
     const answers = await dns.lookup(host, {
@@ -21,7 +25,7 @@ export const resolve = async (trace: Trace, host: string): Promise<string | null
     })
     const addresses = answers.map(answer => answer.address)
     judgeAnswers(trace, trace.target.family === 'v4' ? 'A' : 'AAAA', addresses, note)
-    return addresses[0]!
+    return addresses
   })
 }
 

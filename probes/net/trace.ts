@@ -68,6 +68,20 @@ export class Trace {
     if (this.signal.aborted) closable.destroy()
   }
 
+  /** The same run, for questions in service of one of its steps: their sockets are the run's, their own steps are not kept. */
+  aside(): Trace {
+    return Object.create(this, { steps: { value: [] } }) as Trace
+  }
+
+  /** Bytes on all sockets so far. */
+  readonly carried: Meter = () => {
+    const meters = [...this.open.values()].map(meter => meter())
+    return {
+      sent: meters.reduce((sum, meter) => sum + meter.sent, 0),
+      received: meters.reduce((sum, meter) => sum + meter.received, 0),
+    }
+  }
+
   /** The strongest proof of origin seen counts. */
   prove(proof: Run['origin_proof']): void {
     if (proofs.indexOf(proof) > proofs.indexOf(this.proof)) this.proof = proof
@@ -123,7 +137,6 @@ export class Trace {
   }
 
   run(): Run {
-    const meters = [...this.open.values()].map(meter => meter())
     const { answered, failure } = outcome(this.target.kind, this.steps)
     return {
       steps: this.steps,
@@ -131,8 +144,7 @@ export class Trace {
       origin_proof: answered ? this.proof : 'none',
       connected: this.connected,
       dc: answered ? (this.target.dc ?? null) : null,
-      sent: meters.reduce((sum, meter) => sum + meter.sent, 0),
-      received: meters.reduce((sum, meter) => sum + meter.received, 0),
+      ...this.carried(),
       stalled: this.stalled,
     }
   }

@@ -9,7 +9,7 @@ import { DECIDES, decidingParams, type Touched } from '../rollup.ts'
 import type { Store } from '../store/store.ts'
 import { TOTAL } from '../trials.ts'
 import { type HeldTest, heldOf, PAIRED_SECONDS, PAST_SECONDS, pairedAt } from './throttling.ts'
-import { type Control, type Elsewhere, type Judged, type Result, verdictsOf } from './witnesses.ts'
+import { type Compared, type Control, type Elsewhere, type Judged, type Result, verdictsOf } from './witnesses.ts'
 
 /**
  * The ln ratio of target to control that is usual for an agent (the detector's baseline: a week's median, frozen while
@@ -94,6 +94,12 @@ const judgeNetwork = async (
      GROUP BY agent, at ORDER BY at`,
     params,
   )
+  const compared = await store.query<Compared>(
+    `SELECT app, feature, agent, toUnixTimestamp(at) AS start, last_failure = 'dns_inconsistent' AS misled
+     FROM agent_windows FINAL WHERE country = {country:String} AND asn = {asn:UInt32} AND ${WITHIN}
+       AND attempts > 0 AND target IN {comparing:Array(String)} ORDER BY at`,
+    params,
+  )
   const elsewhere = await store.query<Elsewhere>(
     `SELECT app, feature, asn, country, toUnixTimestamp(at) AS start, sum(attempts) AS attempts, sum(answered) AS answered
      FROM agent_windows FINAL WHERE role = 'control' AND asn != {asn:UInt32} AND ${WITHIN} AND ${DECIDES}
@@ -111,6 +117,7 @@ const judgeNetwork = async (
     const known = {
       usual: (agent: string) => usual(country, asn, key, agent),
       transfers: transfersOf(testsFor(tests, app, feature)),
+      compared: compared.filter(row => row.app === app && row.feature === feature),
     }
     return verdictsOf(of, controls, far, starts, known).map(row => ({ app, feature, country, asn, ...row }))
   })

@@ -39,6 +39,8 @@ export type Control = {
   domestic_tried: number
   domestic_answered: number
 }
+/** Whether an agent's resolver gave a false address for a name of the app, within one window. */
+export type Compared = { app: string; feature: string; agent: string; start: number; misled: number }
 export type Elsewhere = {
   app: string
   feature: string
@@ -55,6 +57,7 @@ export type Judged = Judgement & { at: number }
 export type Known = {
   usual: (agent: string) => number | undefined
   transfers: (at: number) => Transfers | null
+  compared: readonly Compared[]
 }
 
 /**
@@ -66,7 +69,7 @@ export const verdictsOf = (
   controls: readonly Control[],
   elsewhere: readonly Elsewhere[],
   starts: readonly number[],
-  { usual, transfers }: Known,
+  { usual, transfers, compared }: Known,
 ): Judged[] => {
   const judged: Judged[] = []
   let first = 0
@@ -78,9 +81,13 @@ export const verdictsOf = (
     const paired = transfers(at)
     if (within.length === 0 && !paired?.confirmed) continue
     const lines = linesOf(controls.filter(({ start }) => start >= from && start <= at))
-    const witnesses = [...Map.groupBy(within, ({ agent }) => agent)].map(([agent, of]) =>
-      witness(of, lines.get(agent), usual(agent)),
+    const misled = new Map(
+      compared.filter(({ start }) => start >= from && start <= at).map(({ agent, misled }) => [agent, misled > 0]),
     )
+    const witnesses = [...Map.groupBy(within, ({ agent }) => agent)].map(([agent, of]) => ({
+      ...witness(of, lines.get(agent), usual(agent)),
+      misled: misled.get(agent) ?? null,
+    }))
     const abroad = abroadOf(elsewhere.filter(({ start }) => start >= from && start <= at))
     judged.push({ at, ...judge(witnesses, abroad, paired) })
   }

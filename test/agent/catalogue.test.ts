@@ -47,6 +47,14 @@ test('what measurement/ holds, signed, is read back whole', async () => {
   })
 })
 
+const comparing = (address: string) => ({
+  kind: 'dns',
+  ask: {
+    type: 'A',
+    resolver: 'system',
+    against: { address, port: 443, name: 'r.example', path: '/', roots: 'public' },
+  },
+})
 const resolver = (address: string) => ({
   kind: 'dns',
   ask: { type: 'A', resolver: { transport: 'udp', address, port: 53 } },
@@ -66,6 +74,7 @@ test.each([
   [{ host: 'localhost' }],
   [{ host: 'x.localhost' }],
   [resolver('192.168.1.1')],
+  [comparing('192.168.1.1')],
   [{ address: 'loopback', host: '127.0.0.1' }],
 ])('a document with a target at %j is refused whole', async target => {
   const bytes = await signCatalogue(withTarget(target), key)

@@ -6,6 +6,8 @@ import { Bucket } from '../../probes/agent/budget.ts'
 import type { Consent, Place } from '../../probes/agent/may-ask.ts'
 import { forRounds, type Profile, profiles } from '../../probes/agent/profiles.ts'
 import { Schedule } from '../../probes/agent/schedule.ts'
+import { Spacing } from '../../probes/agent/spacing.ts'
+import { loopbackTarget } from '../servers/target.ts'
 import { appOf, HandClock, healthyBytes, tcpTarget } from './samples.ts'
 
 type Event = { at: number; end: number; target: Target; bytes: number; round: number; connected: string | null }
@@ -289,4 +291,16 @@ test('a new catalogue keeps what is known of the targets that stay', () => {
   )
   const { events } = live(schedule, clock, 130, steady)
   expect(events.map(({ target }) => target.id)).not.toContain('t.a')
+})
+
+test('the resolver that an answer is compared with is rested as well', () => {
+  const spacing = new Spacing(Number.NEGATIVE_INFINITY)
+  const named = { address: '127.0.0.9', port: 443 } as const
+  const against = { ...named, name: 'r.example', path: '/', roots: 'public' } as const
+  const compares = loopbackTarget('dns', 443, { type: 'A', resolver: 'system', against }, { host: 'app.example' })
+  const asks = loopbackTarget('dns', 443, { type: 'A', resolver: { ...named, transport: 'doh' } }, { spacing: 60 })
+  const taken = new Set<string>()
+  expect([spacing.claim(compares, taken), spacing.claim(asks, taken)]).toEqual([true, false])
+  spacing.ended(compares, 100, null)
+  expect([spacing.freeAt(compares), spacing.freeAt(asks)]).toEqual([280, 160])
 })

@@ -147,7 +147,7 @@ export const openWorld = async (): Promise<World> => {
         rows.map(({ control }) => control),
         elsewhere,
         [at],
-        { usual: () => known, transfers: () => null },
+        { usual: () => known, transfers: () => null, compared: [] },
       )
       return judged!
     },

@@ -50,6 +50,24 @@ const table: [string, Witness[], Abroad[], Partial<ReturnType<typeof judge>>][] 
   ['two of six data centres down', many(3, witness(4, 6)), [], { verdict: 'partial', layer: 'tcp', mechanism: 'drop' }],
   ['nothing answers one agent', [witness(0, 12)], [], { verdict: 'blocked', layer: 'tcp', state: 'unconfirmed' }],
   ['nothing answers ten agents', many(10, witness(0, 12)), [], { verdict: 'blocked', state: 'confirmed', agents: 10 }],
+  [
+    'most agents’ resolvers lead to false addresses',
+    [...many(2, witness(0, 6, { misled: true })), witness(0, 6, { misled: false }), witness(0, 6)],
+    [],
+    { verdict: 'blocked', layer: 'dns', mechanism: 'injection' },
+  ],
+  [
+    'one agent of three has a resolver that lies',
+    [witness(0, 6, { misled: true }), ...many(2, witness(0, 6, { misled: false }))],
+    [],
+    { verdict: 'blocked', layer: 'tcp', mechanism: 'drop' },
+  ],
+  [
+    'a resolver lies, and the app answers all the same',
+    many(3, witness(12, 12, { misled: true })),
+    [],
+    { verdict: 'ok', layer: null },
+  ],
   ['a stray answer of twelve', many(3, witness(1, 12)), [], { verdict: 'blocked' }],
   ['half of the agents blocked', [...many(2, witness(0, 12)), ...many(2, witness(12, 12))], [], { verdict: 'partial' }],
   [

@@ -1,13 +1,13 @@
 import { encode } from 'dns-packet'
 import fc from 'fast-check'
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { parseAnswer } from '../../probes/dns.ts'
 import { Failed } from '../../probes/net/classify.ts'
 import { run } from '../probe-contract.ts'
 import { certificate, trust } from '../servers/certificates.ts'
 import { dnsAnswer, type UdpPeer, udpPeer } from '../servers/dns.ts'
 import { loopbackTarget } from '../servers/target.ts'
-import { tcpPeer, tlsPeer } from '../servers/tcp.ts'
+import { hostile, type Peer, tcpPeer, tlsPeer } from '../servers/tcp.ts'
 
 const root = certificate('Test root', { ca: true })
 trust(root)
@@ -113,24 +113,108 @@ test('a healthy answer over TCP, and a truncated one', async () => {
   expect((await run(asking(torn, 'tcp'))).failure).toBe('eof_error')
 })
 
-test('a healthy answer over HTTPS at a pinned address, under the resolver’s own name', async () => {
+/** A resolver over HTTPS that answers every name so. */
+const answeringHttps = (addresses: string[]) => {
   const leaf = certificate('leaf', { issuer: root, hosts: ['resolver.test'] })
-  await using peer = await tlsPeer({ key: leaf.keyPem, cert: leaf.pem + root.pem }, socket => {
+  return tlsPeer({ key: leaf.keyPem, cert: leaf.pem + root.pem }, socket => {
     let seen = Buffer.alloc(0)
     socket.on('data', bytes => {
       seen = Buffer.concat([seen, bytes])
       const body = seen.indexOf('\r\n\r\n') + 4
       if (body < 4 || seen.length < body + 12) return
-      const answer = dnsAnswer(seen.subarray(body), ['127.0.0.2'])
+      const answer = dnsAnswer(seen.subarray(body), addresses)
       socket.write(
         `HTTP/1.1 200 OK\r\nContent-Type: application/dns-message\r\nContent-Length: ${answer.length}\r\n\r\n`,
       )
       socket.write(answer)
     })
   })
+}
+
+test('a healthy answer over HTTPS at a pinned address, under the resolver’s own name', async () => {
+  await using peer = await answeringHttps(['127.0.0.2'])
   const { steps, failure } = await run(asking(peer, 'doh'))
   expect(failure).toBeNull()
   expect(steps.map(({ operation }) => operation)).toEqual(['connect', 'tls_handshake', 'http_round_trip', 'resolve'])
+})
+
+describe('the system’s answer (127.0.0.1) compared with that of a resolver over HTTPS', () => {
+  const secure = (hosts: string[]) => {
+    const leaf = certificate('leaf', { issuer: root, hosts })
+    return { key: leaf.keyPem, cert: leaf.pem }
+  }
+  const comparing = (resolver: { port: number }, app: { port: number }, timeout = 6) => {
+    const against = { address: '127.0.0.1', port: resolver.port, name: 'resolver.test', path: '/dns-query' }
+    const ask = { type: 'A', resolver: 'system', against: { ...against, roots: 'public' } } as const
+    return run(loopbackTarget('dns', app.port, ask, { host: 'localhost', timeout }))
+  }
+  const answered = { failure: null, origin_proof: 'none', connected: null }
+  const other = { host: '127.0.0.2' }
+
+  test('the same answer: answered, and nobody else is asked', async () => {
+    await using resolver = await answeringHttps(['127.0.0.9', '127.0.0.1'])
+    await using app = await tlsPeer(secure(['localhost']))
+    const { steps, ...rest } = await comparing(resolver, app)
+    expect(rest).toMatchObject(answered)
+    expect(steps).toMatchObject([
+      { operation: 'resolve', count: 1 },
+      { operation: 'resolve', mark: 'same-answer', count: 2 },
+    ])
+    expect(app.connections()).toBe(0)
+  })
+
+  test('other servers of a CDN have the certificate too: answered, though no address is shared', async () => {
+    await using resolver = await answeringHttps(['127.0.0.2'])
+    await using near = await tlsPeer(secure(['localhost']))
+    await using _far = await tlsPeer(secure(['localhost']), undefined, { ...other, port: near.port })
+    const { steps, ...rest } = await comparing(resolver, near)
+    expect(rest).toMatchObject(answered)
+    expect(steps[1]).toMatchObject({ mark: 'certificate', failure: null })
+  })
+
+  test.each<[string, (at: { port?: number }) => Promise<Peer>]>([
+    ['has another certificate', at => tlsPeer(secure(['blocked.test']), undefined, at)],
+    ['is reset', at => tcpPeer(hostile.reset, at)],
+    ['is silent', at => tcpPeer(hostile.hang, at)],
+    ['is no TLS', at => tcpPeer(hostile.garbage, at)],
+  ])('forged, the address it leads to %s: dns_inconsistent', async (_, forged) => {
+    await using resolver = await answeringHttps(['127.0.0.2'])
+    await using false_ = await forged({})
+    await using _true = await tlsPeer(secure(['localhost']), undefined, { ...other, port: false_.port })
+    const { steps, failure } = await comparing(resolver, false_)
+    expect(failure).toBe('dns_inconsistent')
+    expect(steps).toMatchObject([
+      { operation: 'resolve', failure: null },
+      { operation: 'resolve', failure: 'dns_inconsistent' },
+    ])
+  })
+
+  test('the name itself is filtered, so that neither address speaks: undecided, and no failure', async () => {
+    await using resolver = await answeringHttps(['127.0.0.2'])
+    await using near = await tcpPeer(hostile.reset)
+    await using _far = await tcpPeer(hostile.reset, { ...other, port: near.port })
+    const { steps, ...rest } = await comparing(resolver, near)
+    expect(rest).toMatchObject(answered)
+    expect(steps[1]).toMatchObject({ mark: 'not-compared', failure: null })
+  })
+
+  test.each([...Object.entries(hostile)])(
+    'the other resolver is filtered (%s): no failure of the app',
+    async (_, talk) => {
+      await using resolver = await tcpPeer(talk)
+      await using app = await tcpPeer(hostile.hang)
+      const { steps, ...rest } = await comparing(resolver, app, 2)
+      expect(rest).toMatchObject(answered)
+      expect(steps[1]).toMatchObject({ mark: 'not-compared', duration: 0 })
+      expect(app.connections()).toBe(0)
+    },
+  )
+
+  test('the other resolver itself gives a forged address: undecided', async () => {
+    await using resolver = await answeringHttps(['10.10.34.36'])
+    await using app = await tcpPeer(hostile.hang)
+    expect((await comparing(resolver, app)).steps[1]).toMatchObject({ mark: 'not-compared', failure: null })
+  })
 })
 
 test('the system resolver: localhost answers, a name that cannot exist does not', async () => {

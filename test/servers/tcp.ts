@@ -4,7 +4,9 @@ import { createServer as createTlsServer, type TLSSocket, type TlsOptions } from
 /** A server on loopback that is closed, with its connections, by `await using`. */
 export type Peer = { port: number; connections: () => number } & AsyncDisposable
 
-const listening = async (server: Server): Promise<Peer> => {
+type At = { host?: string; port?: number }
+
+const listening = async (server: Server, { host = '127.0.0.1', port = 0 }: At): Promise<Peer> => {
   const sockets = new Set<Socket>()
   let connections = 0
   server.on('connection', socket => {
@@ -14,7 +16,7 @@ const listening = async (server: Server): Promise<Peer> => {
     socket.on('error', () => {})
     socket.on('close', () => sockets.delete(socket))
   })
-  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  await new Promise<void>(resolve => server.listen(port, host, resolve))
   return {
     port: (server.address() as AddressInfo).port,
     connections: () => connections,
@@ -26,16 +28,20 @@ const listening = async (server: Server): Promise<Peer> => {
 }
 
 /** A TCP peer doing with each connection what the test says. */
-export const tcpPeer = (talk: (socket: Socket) => void): Promise<Peer> => listening(createServer(talk))
+export const tcpPeer = (talk: (socket: Socket) => void, at: At = {}): Promise<Peer> => listening(createServer(talk), at)
 
 /** A TLS peer; a client that breaks off the handshake is its right. */
-export const tlsPeer = (options: TlsOptions, talk: (socket: TLSSocket) => void = () => {}): Promise<Peer> => {
+export const tlsPeer = (
+  options: TlsOptions,
+  talk: (socket: TLSSocket) => void = () => {},
+  at: At = {},
+): Promise<Peer> => {
   const server = createTlsServer(options, socket => {
     socket.on('error', () => {})
     talk(socket)
   })
   server.on('tlsClientError', () => {})
-  return listening(server)
+  return listening(server, at)
 }
 
 /** A port nobody listens on. */
