@@ -1,10 +1,6 @@
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
-import { getSystemErrorMap } from 'node:util'
-import { Value } from 'typebox/value'
 import { describe, expect, test } from 'vitest'
-import { FailureName } from '../../measurement/failure.ts'
 import { mayConnect } from '../../probes/net/address.ts'
-import { classify } from '../../probes/net/classify.ts'
 import { run } from '../probe-contract.ts'
 import { certificate, trust } from '../servers/certificates.ts'
 import { dataCentre } from '../servers/mtproto.ts'
@@ -55,78 +51,6 @@ describe('addresses', () => {
     ['10.0.0.1', false],
     ['8.8.8.8', false],
   ])('%s is loopback: %s', (address, is) => expect(mayConnect(address, 'loopback')).toBe(is))
-})
-
-describe('errors', () => {
-  test('every errno Node can raise has a failure of the schema, and none its message', () => {
-    const names = [...getSystemErrorMap().values()].map(([name]) => name)
-    expect(names.length).toBeGreaterThan(80)
-    const classified = names.map(code => {
-      const error = Object.assign(new Error(`${code} 203.0.113.77`), { code, errno: -1, address: '203.0.113.77' })
-      return [code, classify(error)] as const
-    })
-    for (const [code, failure] of classified) {
-      expect([...Value.Errors(FailureName, failure)], `${code}: ${failure}`).toEqual([])
-    }
-    const named = Object.fromEntries(classified.filter(([, failure]) => !failure?.startsWith('unknown_failure')))
-    expect(named).toMatchObject({
-      EACCES: 'permission_denied',
-      EADDRINUSE: 'agent_out_of_resources',
-      EADDRNOTAVAIL: 'network_unreachable',
-      EAFNOSUPPORT: 'address_family_missing',
-      EAGAIN: 'agent_out_of_resources',
-      EAI_ADDRFAMILY: 'dns_no_answer',
-      EAI_AGAIN: 'dns_temporary_failure',
-      EAI_CANCELED: 'interrupted',
-      EAI_FAIL: 'dns_non_recoverable_failure',
-      EAI_FAMILY: 'address_family_missing',
-      EAI_MEMORY: 'agent_out_of_resources',
-      EAI_NODATA: 'dns_no_answer',
-      EAI_NONAME: 'dns_nxdomain_error',
-      EBADF: 'connection_already_closed',
-      ECANCELED: 'interrupted',
-      ECONNABORTED: 'connection_aborted',
-      ECONNREFUSED: 'connection_refused',
-      ECONNRESET: 'connection_reset',
-      EHOSTDOWN: 'host_unreachable',
-      EHOSTUNREACH: 'host_unreachable',
-      EINVAL: 'network_unreachable',
-      EMFILE: 'agent_out_of_resources',
-      ENETDOWN: 'network_down',
-      ENETUNREACH: 'network_unreachable',
-      ENFILE: 'agent_out_of_resources',
-      ENOBUFS: 'agent_out_of_resources',
-      ENODATA: 'dns_no_answer',
-      ENOMEM: 'agent_out_of_resources',
-      ENONET: 'network_down',
-      ENOTCONN: 'connection_already_closed',
-      EOF: 'eof_error',
-      EPERM: 'permission_denied',
-      EPIPE: 'connection_reset',
-      EPROTO: 'ssl_failed_handshake',
-      EPROTONOSUPPORT: 'address_family_missing',
-      ESHUTDOWN: 'connection_already_closed',
-      ESOCKTNOSUPPORT: 'address_family_missing',
-      ETIMEDOUT: 'generic_timeout_error',
-    })
-  })
-
-  test('codes that are no errno: those of TLS, HTTP and undici', () => {
-    const of = (code: string) => classify(Object.assign(new Error('203.0.113.77'), { code }))
-    expect(of('ERR_SSL_WRONG_VERSION_NUMBER')).toBe('ssl_failed_handshake')
-    expect(of('UND_ERR_HEADERS_OVERFLOW')).toBe('http_too_large')
-    expect(of('HPE_INVALID_CONSTANT')).toBe('http_request_failed')
-    expect(of('ESOMETHING_NEW')).toBe('unknown_failure ESOMETHING_NEW')
-    expect(of('something 203.0.113.77')).toBe('unknown_failure')
-    expect(of('ECONNRESET')).toBe('eof_error')
-  })
-
-  test('a bug is no failure', () => {
-    expect(classify(new TypeError('x is undefined'))).toBeNull()
-    expect(classify(Object.assign(new TypeError('argument'), { code: 'ERR_INVALID_ARG_TYPE' }))).toBeNull()
-    expect(classify(Object.assign(new Error('handler'), { code: 'UND_ERR_INVALID_ARG' }))).toBeNull()
-    expect(classify('text')).toBeNull()
-  })
 })
 
 /** A proxy by its published protocol: HTTP CONNECT, or SOCKS5 without login. */
