@@ -5,7 +5,7 @@ import { isTemplate } from './apps/helper.ts'
 import { apps, CONTROL } from './catalogue.ts'
 import { pairBytes } from './judge/leg.ts'
 import { probeKinds } from './step.ts'
-import { resolversOf, type Target, targetSchema } from './target.ts'
+import { FILTER_SPACING, resolversOf, type Target, targetSchema } from './target.ts'
 
 /**
  * What is wrong with a catalogue, each with its file and field; empty where nothing is. The compiler finds most of it,
@@ -71,8 +71,6 @@ const appFaults = (app: App): string[] => [
   ...app.targets.flatMap(target => lawsBroken(app, target).map(fault => `target ${target.id}: ${fault}`)),
 ]
 
-/** Seconds between two runs on an address a filter may react to (reference endpoints.md §1.4, fact 3 of §11). */
-const FILTER_SPACING = 180
 /** These ask nothing that a filter of the app could see, or ask somebody else's address. */
 const harmless = (app: App, target: Target): boolean =>
   app.id === CONTROL || target.kind === 'store' || (target.kind === 'dns' && target.ask.resolver !== 'system')

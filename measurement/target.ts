@@ -10,6 +10,9 @@ export type Feature = (typeof features)[number]
 const Slug = Type.String({ pattern: '^[a-z0-9][a-z0-9.-]{0,95}$' })
 const Text = Type.String({ minLength: 1, maxLength: 500 })
 
+/** Seconds between two runs on an address a filter of the app may react to, at least (reference endpoints.md §1.4, fact 3 of §11). */
+export const FILTER_SPACING = 180
+
 /** What a pair's two flows differ in; `place` where app and control are other hosts, so that all of it differs. */
 export const differences = ['place', 'name', 'protocol', 'port'] as const
 export const Difference = Type.Enum([...differences], {

@@ -172,7 +172,7 @@ export const telegram: App = {
   stores: { apple: 686449807, google: 'org.telegram.messenger' },
   targets: [
     ...dataCentres.flatMap(place => ports.map(port => mtproto(place, port, 'obfuscated2'))),
-    ...v4.map(place => mtproto(place, 443, 'intermediate')),
+    ...v4.flatMap(place => ports.map(port => mtproto(place, port, 'intermediate'))),
     ...v4.map(exchange),
     ...v4.flatMap(place => [post(place, 80), post(place, 443)]),
     ...Object.entries(others).flatMap(([dc, hosts]) => hosts.map(host => live(Number(dc), host, 'v4'))),

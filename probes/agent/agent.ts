@@ -236,7 +236,7 @@ class Agent {
   private adopt(catalogue: Catalogue): void {
     const { schedule, pairs, clock, log } = this.parts
     const apps = catalogue.apps.map(app => ({ ...app, targets: app.targets.filter(({ id }) => !this.faulty.has(id)) }))
-    schedule.adopt({ apps, forbidden: catalogue.forbidden }, clock.mono())
+    schedule.adopt({ apps, forbidden: catalogue.forbidden, spacing: catalogue.spacing }, clock.mono())
     pairs.adopt({ apps, forbidden: catalogue.forbidden }, clock.mono())
     const targets = apps.reduce((total, app) => total + app.targets.length, 0)
     const passed = catalogue.unknown ? `, ${catalogue.unknown} too new for this program` : ''

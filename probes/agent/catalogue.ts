@@ -17,6 +17,11 @@ const Document = Type.Object({
       description: 'By country: risk classes and target ids not to be asked there.',
     }),
   ),
+  spacing: Type.Optional(
+    Type.Record(Type.String(), Type.Integer({ minimum: 60, maximum: 86_400 }), {
+      description: 'By country: least seconds between two runs on an address a filter may react to.',
+    }),
+  ),
   program: Type.Optional(
     Type.Object(
       {
@@ -42,6 +47,7 @@ export type Catalogue = {
   expires: number
   apps: readonly App[]
   forbidden: Readonly<Record<string, readonly string[]>>
+  spacing: Readonly<Record<string, number>>
   unknown: number
   /** Newest version of Peyk that the release key knows of. */
   program: Static<typeof Document>['program'] | null
@@ -70,7 +76,15 @@ const understood = (target: { id: string } & Partial<Target>): target is Target 
  */
 export const verifyCatalogue = async (bytes: string, key: PublicKey, loopback: boolean): Promise<Catalogue> => {
   const payload = await verify(bytes, { type: TYPE, signer: 'release', key, schema: Document })
-  const { version, issued, expires, apps, forbidden = {}, program = null } = payload as Static<typeof Document>
+  const {
+    version,
+    issued,
+    expires,
+    apps,
+    forbidden = {},
+    spacing = {},
+    program = null,
+  } = payload as Static<typeof Document>
   let unknown = 0
   const read = apps.map(app => {
     const targets = (app.targets as ({ id: string } & Partial<Target>)[]).filter(understood)
@@ -82,7 +96,7 @@ export const verifyCatalogue = async (bytes: string, key: PublicKey, loopback: b
     }
     return { ...app, targets } as App
   })
-  return { version, issued, expires, apps: read, forbidden, unknown, program }
+  return { version, issued, expires, apps: read, forbidden, spacing, unknown, program }
 }
 
 /** Whether one version is later than another; both are three numbers. */

@@ -19,7 +19,12 @@ export type Consent = {
 }
 
 /** What is needed of a catalogue to plan. */
-export type Offer = { apps: readonly App[]; forbidden: Readonly<Record<string, readonly string[]>> }
+export type Offer = {
+  apps: readonly App[]
+  forbidden: Readonly<Record<string, readonly string[]>>
+  /** By country, seconds between two runs on an address a filter may react to. */
+  spacing?: Readonly<Record<string, number>>
+}
 
 /** The app of neutral targets (`measurement/apps/control.ts`). Those every choice of apps needs go with it. */
 export const NEUTRAL = 'control'

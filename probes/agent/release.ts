@@ -1,7 +1,7 @@
 import { dirname } from 'node:path'
 import { parseArgs } from 'node:util'
 import { withHelper } from '../../measurement/apps/helper.ts'
-import { apps, CATALOGUE_VERSION } from '../../measurement/catalogue.ts'
+import { apps, CATALOGUE_VERSION, SPACING_IN } from '../../measurement/catalogue.ts'
 import { catalogueFaults } from '../../measurement/faults.ts'
 import { SettingsError } from '../../measurement/settings.ts'
 import manifest from '../../package.json' with { type: 'json' }
@@ -18,7 +18,13 @@ const documentNow = (now: number, days: number, helper: string | null): Document
   const offered = withHelper(apps, helper)
   const faults = [...catalogueFaults(), ...catalogueFaults(helper === null ? [] : offered)]
   if (faults.length > 0) throw new SettingsError(faults.join('\n'))
-  return { version: CATALOGUE_VERSION, issued: Math.floor(now), expires: Math.floor(now + days * DAY), apps: offered }
+  return {
+    version: CATALOGUE_VERSION,
+    issued: Math.floor(now),
+    expires: Math.floor(now + days * DAY),
+    apps: offered,
+    spacing: SPACING_IN,
+  }
 }
 
 /**

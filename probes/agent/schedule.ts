@@ -68,6 +68,7 @@ export class Schedule {
   private readonly random: () => number
   private entries = new Map<string, Entry>()
   private forbidden: Offer['forbidden'] = {}
+  private spacingIn: NonNullable<Offer['spacing']> = {}
   /** Shared with whoever else measures here. */
   readonly spacing: Spacing
   private next: number
@@ -88,6 +89,7 @@ export class Schedule {
     const before = this.entries
     const seen = new Set<string>()
     this.forbidden = offer.forbidden
+    this.spacingIn = offer.spacing ?? {}
     this.entries = new Map()
     for (const app of offer.apps.filter(({ status }) => status === 'measured')) {
       for (const target of app.targets.filter(({ kind }) => kind !== 'transfer')) {
@@ -126,6 +128,7 @@ export class Schedule {
   plan(now: number, place: Place): Round {
     this.lastPlan = now
     this.spacing.forget(now)
+    this.spacing.filtered = this.spacingIn[place.country] ?? 0
     const eligible = [...this.entries.values()].filter(entry => this.eligible(entry, place))
     if (now >= this.refitAt) this.refit(eligible, place, now)
     const paces = this.paces(eligible)

@@ -1,4 +1,4 @@
-import { resolversOf, type Target } from '../../measurement/target.ts'
+import { FILTER_SPACING, resolversOf, type Target } from '../../measurement/target.ts'
 
 /** Seconds: no address is asked more often, whatever a catalogue or a server says. */
 export const LEAST_SPACING = 60
@@ -20,6 +20,8 @@ export class Spacing {
   private readonly used = new Map<string, Used>()
   private readonly behind = new Map<string, string>()
   private readonly start: number
+  /** Seconds that addresses a filter may react to rest at least, where this agent is. */
+  filtered = 0
 
   /** Every address counts as asked at `start`: the last activity of an earlier process. */
   constructor(start: number) {
@@ -50,7 +52,7 @@ export class Spacing {
 
   ended(target: Target, now: number, connected: string | null): void {
     const host = hostOf(target)
-    this.use(host, now, target.spacing)
+    this.use(host, now, this.restOf(target))
     for (const resolver of resolversOf(target)) if (resolver !== host) this.use(resolver, now, LEAST_SPACING)
     if (!connected || connected === host) return
     this.behind.set(host, connected)
@@ -62,11 +64,15 @@ export class Spacing {
     for (const [host, address] of this.behind) if (!this.used.has(address)) this.behind.delete(host)
   }
 
+  private restOf({ spacing }: Target): number {
+    return Math.max(LEAST_SPACING, spacing, spacing >= FILTER_SPACING ? this.filtered : 0)
+  }
+
   private keys(target: Target): Key[] {
     const host = hostOf(target)
     const behind = this.behind.get(host)
     const others = [...resolversOf(target), ...(behind ? [behind] : [])].filter(key => key !== host)
-    const own = { key: host, spacing: Math.max(LEAST_SPACING, target.spacing) }
+    const own = { key: host, spacing: this.restOf(target) }
     return [own, ...others.map(key => ({ key, spacing: LEAST_SPACING }))]
   }
 

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { CompactSign } from 'jose'
 import { expect, test } from 'vitest'
 import { withHelper } from '../../measurement/apps/helper.ts'
-import { apps } from '../../measurement/catalogue.ts'
+import { apps, SPACING_IN } from '../../measurement/catalogue.ts'
 import type { Target } from '../../measurement/target.ts'
 import manifest from '../../package.json' with { type: 'json' }
 import {
@@ -35,13 +35,18 @@ const withTarget = (target: object): Document =>
   })
 
 test('what measurement/ holds, signed, is read back whole', async () => {
-  const read = await verifyCatalogue(await signCatalogue(documentOf({ apps }), key), release, false)
+  const read = await verifyCatalogue(
+    await signCatalogue(documentOf({ apps, spacing: SPACING_IN }), key),
+    release,
+    false,
+  )
   expect(read).toEqual({
     version: 5,
     issued: NOW,
     expires: NOW + 1_000,
     apps,
     forbidden: {},
+    spacing: SPACING_IN,
     unknown: 0,
     program: null,
   })

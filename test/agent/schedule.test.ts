@@ -304,3 +304,19 @@ test('the resolver that an answer is compared with is rested as well', () => {
   spacing.ended(compares, 100, null)
   expect([spacing.freeAt(compares), spacing.freeAt(asks)]).toEqual([280, 160])
 })
+
+test('in a country whose filters hold a grudge, what they may react to rests longer, and controls do not', () => {
+  const asked = [tcpTarget('telegram.a', { spacing: 180 }), tcpTarget('telegram.b', { spacing: 60 })]
+  const rests = (country: string) =>
+    asked.map(target => {
+      const { schedule } = start(profiles.home, [appOf('telegram', asked)])
+      schedule.adopt({ apps: [], forbidden: {}, spacing: { IR: 600 } }, 0)
+      schedule.plan(0, { ...place, country })
+      schedule.spacing.ended(target, 1_000, null)
+      return schedule.spacing.freeAt(target) - 1_000
+    })
+  expect([rests('IR'), rests('KE')]).toEqual([
+    [600, 60],
+    [180, 60],
+  ])
+})
