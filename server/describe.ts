@@ -99,11 +99,9 @@ export const describe = async (
   const last = Math.floor(Math.min(now, Math.max(...all.map(({ end, seen }) => end ?? seen)) + WEEK_SECONDS))
   const networks = new Map<number, Series[]>()
   const add = async (from: number, to: number, named: readonly number[]) => {
-    for (const trials of await trialsOf(store, { ...of, asns: named, from: Math.max(0, from), to })) {
-      for (const [asn, own] of trials.networks) {
-        if (named.length === 0 && asns.includes(asn)) continue
-        networks.set(asn, [...(networks.get(asn) ?? []), ...own])
-      }
+    for (const [asn, own] of await trialsOf(store, { ...of, asns: named, from: Math.max(0, from), to })) {
+      if (named.length === 0 && asns.includes(asn)) continue
+      networks.set(asn, [...(networks.get(asn) ?? []), ...own])
     }
   }
   const newest = Math.max(first, last - NEWEST_SECONDS)

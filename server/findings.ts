@@ -39,6 +39,7 @@ type Sight = { changed: ReadonlyMap<number, number>; seen: Awaited<ReturnType<Wa
 
 /** Bring the detector up to date with agent_windows, by country: verdicts read from it what is usual. */
 export const look = async (watch: Watch, touched: Touched, now: number): Promise<ReadonlyMap<string, Sight>> => {
+  await watch.pair(touched)
   const countries = changedFrom(touched, now)
   for (const country of watch.due(now)) if (!countries.has(country)) countries.set(country, new Map())
   const sights = new Map<string, Sight>()

@@ -1,12 +1,9 @@
 import { CONTROL } from '../measurement/catalogue.ts'
-import type { Feature } from '../measurement/target.ts'
-import { DETECTOR_BIN_SECONDS } from '../measurement/windows.ts'
+import { DETECTOR_BIN_SECONDS, windowStart } from '../measurement/windows.ts'
 import type { Series } from './analysis/parts.ts'
-import { DECIDES, decidingParams } from './rollup.ts'
-import type { Store } from './store/store.ts'
-
-/** Trials of one app and feature, by network, each in order of time and agent. */
-export type Trials = { app: string; feature: Feature; networks: Map<number, Series[]> }
+import type { Trial } from './analysis/trial.ts'
+import { chunksOf, DECIDES, decidingParams, TOUCHED, type Touched } from './rollup.ts'
+import type { Params, Store } from './store/store.ts'
 
 /** Which trials: those of a country in [from, to), Unix seconds; of one network, app or feature where named. */
 export type Scope = {
@@ -16,113 +13,161 @@ export type Scope = {
   asns?: readonly number[]
   app?: string
   feature?: string
-  /** Whether failures are told by name: they describe findings, and finding needs them not. */
-  named?: boolean
 }
 
-/** One agent's trials of one series, column by column: a long history of few agents is told shortly. */
-type Row = {
-  app: string
-  feature: Feature
-  asn: number
-  agent: string
-  /** Bins since the epoch. */
-  bins: number[]
-  /** One for all where it is the same for all, as it is for hours. */
-  prefixes: number[]
-  tries: number[]
-  answers: number[]
-  /** Empty where nothing is named. */
-  failed: Record<string, number>[]
-  ratios: (number | null)[]
-  /** Whether the controls abroad and at home worked: 0 and 1, 2 where none was tried; one for all where they are all the same. */
-  abroad: number[]
-  home: number[]
-}
-
-const BIN = `toUInt32(intDiv(toUInt32(agent_windows.at), ${DETECTOR_BIN_SECONDS}))`
-/** Of many equal values one. */
-const short = (values: string): string =>
-  `if(length(arrayDistinct(${values})) = 1, arraySlice(${values}, 1, 1), ${values})`
 /** Median, exact and cheap for the one or two values there mostly are. */
 const MEDIAN = 'quantileExactInclusiveIf(0.5)'
 /** Seconds to an answer: all steps but the name's and the bulk's, which caches and sizes rule. */
 export const TOTAL = (map: string): string =>
   `arraySum(mapValues(mapFilter((k, v) -> k NOT IN ('resolve', 'transfer'), ${map})))`
-const SCOPE = `country = {country:String} AND asn != 0 AND agent_windows.at >= fromUnixTimestamp({from:UInt32})
-  AND agent_windows.at < fromUnixTimestamp({to:UInt32}) AND (empty({asns:Array(UInt32)}) OR asn IN {asns:Array(UInt32)})`
+const BIN = `toStartOfInterval(agent_windows.at, INTERVAL ${DETECTOR_BIN_SECONDS} SECOND)`
 
 /**
- * Target and control are paired within the bin and the agent: whatever is slow about the line is in both. The
- * controls are a series too: app `control`, attempts those abroad.
+ * `agent_trials` from the agent windows that meet a condition: all of a bin, or none. Target and control are paired
+ * within the bin and the agent: whatever is slow about the line is in both. The controls are a series too: app `control`,
+ * attempts those abroad. `abroad` and `home`: whether its controls there worked, 2 where none was tried.
  */
-const trialsSql = (named: boolean): string => `WITH controls AS (
-  SELECT asn, agent, bin, max(prefix) AS prefix, sum(tried) AS tried, sum(worked) AS worked, sum(inside) AS inside, sum(home) AS home,
-    ${MEDIAN}(total, total > 0) AS control
+export const pairingSql = (where: string): string => `INSERT INTO agent_trials
+  (country, asn, at, app, feature, agent, prefix, attempts, answered, ratio, abroad, home, failures, revision)
+WITH controls AS (
+  SELECT country, asn, agent, bin, max(prefix) AS prefix, sum(tried) AS tried, sum(worked) AS worked, sum(inside) AS inside,
+    sum(home) AS home, ${MEDIAN}(total, total > 0) AS control
   FROM (
-    SELECT asn, agent, ${BIN} AS bin, max(agent_windows.prefix) AS prefix, any(control_tried) AS tried, any(control_answered) AS worked,
+    SELECT country, asn, agent, ${BIN} AS bin, max(agent_windows.prefix) AS prefix, any(control_tried) AS tried, any(control_answered) AS worked,
       any(domestic_tried) AS inside, any(domestic_answered) AS home, any(${TOTAL('control_seconds')}) AS total
-    FROM agent_windows FINAL WHERE app = {control:String} AND ${SCOPE} GROUP BY asn, agent, agent_windows.at
-  ) GROUP BY asn, agent, bin
+    FROM agent_windows FINAL WHERE app = {control:String} AND asn != 0 AND ${where} GROUP BY country, asn, agent, agent_windows.at
+  ) GROUP BY country, asn, agent, bin
 ), targets AS (
-  SELECT app, feature, asn, ${BIN} AS bin, agent, max(agent_windows.prefix) AS prefix, sum(agent_windows.attempts) AS attempts,
-    sum(agent_windows.answered) AS answered, ${named ? 'sumMap(agent_windows.failures)' : "CAST(map(), 'Map(String, UInt64)')"} AS failures,
+  SELECT country, asn, ${BIN} AS bin, app, feature, agent, max(agent_windows.prefix) AS prefix, sum(agent_windows.attempts) AS attempts,
+    sum(agent_windows.answered) AS answered, sumMap(agent_windows.failures) AS failures,
     ${MEDIAN}(${TOTAL('agent_windows.seconds')}, agent_windows.answered = agent_windows.attempts AND ${TOTAL('agent_windows.seconds')} > 0) AS seconds
-  FROM agent_windows FINAL
-  WHERE ${SCOPE} AND app != {control:String} AND role != 'control' AND ${DECIDES}
-    AND ({app:String} = '' OR app = {app:String}) AND ({feature:String} = '' OR feature = {feature:String})
-  GROUP BY app, feature, asn, bin, agent HAVING attempts > 0
+  FROM agent_windows FINAL WHERE app != {control:String} AND asn != 0 AND role != 'control' AND ${DECIDES} AND ${where}
+  GROUP BY country, asn, bin, app, feature, agent HAVING attempts > 0
 )
-SELECT app, feature, asn, agent, groupArray(bin) AS bins, ${short('groupArray(targets.prefix)')} AS prefixes,
-  groupArray(attempts) AS tries, groupArray(answered) AS answers, ${named ? 'groupArray(failures)' : '[]'} AS failed,
-  groupArray(tuple(if(seconds > 0 AND control > 0, round(log(seconds / control), 6), NULL))).1 AS ratios,
-  ${short('groupArray(if(tried > 0, toUInt8(worked > 0), 2))')} AS abroad,
-  ${short('groupArray(if(controls.inside > 0, toUInt8(controls.home > 0), 2))')} AS home
-FROM (
-  SELECT * FROM targets
-  UNION ALL SELECT {control:String}, 'web', asn, bin, agent, prefix, tried, worked, map(), nan FROM controls
-    WHERE {app:String} IN ('', {control:String}) AND tried + inside > 0
-) AS targets LEFT JOIN controls USING (asn, agent, bin)
-GROUP BY app, feature, asn, agent ORDER BY app, feature, asn, agent`
+SELECT country, asn, bin, app, feature, agent, prefix, attempts, answered, if(seconds > 0 AND control > 0, round(log(seconds / control), 5), NULL),
+  if(tried > 0, worked > 0, 2), if(inside > 0, home > 0, 2), failures, {revision:UInt64}
+FROM targets LEFT JOIN controls USING (country, asn, agent, bin)
+UNION ALL SELECT country, asn, bin, {control:String}, 'web', agent, prefix, tried, worked, NULL,
+  if(tried > 0, worked > 0, 2), if(inside > 0, home > 0, 2), map(), {revision:UInt64} FROM controls WHERE tried + inside > 0`
 
-const FOREVER = 2 ** 32 - 1
+/** What \`pairingSql` wants to know; the revision is to be given with it. */
+export const pairingParams: Params = { control: CONTROL, ...decidingParams }
 
-export const trialsOf = async (store: Store, scope: Scope): Promise<Trials[]> => {
-  const { country, from = 0, to = FOREVER, asns = [], app = '', feature = '', named = true } = scope
-  const params = { country, from, to, asns, app, feature, control: CONTROL, ...decidingParams }
-  const rows = await store.query<Row>(trialsSql(named), params)
-  return [...Map.groupBy(rows, of => `${of.app} ${of.feature}`).values()].map(of => ({
-    app: of[0]!.app,
-    feature: of[0]!.feature,
-    networks: new Map(
-      // Agents come in order, and a sort by time keeps it.
-      [...Map.groupBy(of, ({ asn }) => asn)].map(([asn, own]) => [
-        asn,
-        own.flatMap(trialsOfRow).sort((a, b) => a.at - b.at),
-      ]),
-    ),
-  }))
+/** Bins that touched windows lie in, and the windows of a chunk of them (`chunksOf`). */
+const TOUCHED_BINS = `country IN {countries:Array(String)} AND asn IN {asns:Array(UInt32)}
+  AND agent_windows.at >= fromUnixTimestamp({from:UInt32}) AND agent_windows.at < fromUnixTimestamp({to:UInt32} + ${DETECTOR_BIN_SECONDS})
+  AND (country, asn, toUInt32(${BIN})) IN ${TOUCHED}`
+
+/** Pair target and control anew in the bins of touched windows: once, when rows come, and not whenever they are read. */
+export const pairTrials = async (store: Store, touched: Touched): Promise<void> => {
+  const bins = new Map(
+    [...touched].map(([network, windows]) => [
+      network,
+      new Set([...windows].map(at => windowStart(at, DETECTOR_BIN_SECONDS))),
+    ]),
+  )
+  const pairing = pairingSql(TOUCHED_BINS)
+  for (const chunk of chunksOf(bins)) {
+    await store.command(pairing, { ...pairingParams, ...chunk, revision: Date.now() })
+  }
 }
 
-const NO_FAILURES = {}
+const SCOPE = `country = {country:String} AND agent_trials.at >= fromUnixTimestamp({from:UInt32})
+  AND agent_trials.at < fromUnixTimestamp({to:UInt32})
+  AND (empty({asns:Array(UInt32)}) OR asn IN {asns:Array(UInt32)})
+  AND ({app:String} = '' OR app = {app:String}) AND ({feature:String} = '' OR feature = {feature:String})`
 
-const trialsOfRow = ({ agent, bins, prefixes, tries, answers, failed, ratios, abroad, home }: Row): Series[] =>
-  bins.map((bin, i) => ({
-    at: bin * DETECTOR_BIN_SECONDS,
-    agent,
-    prefix: prefixes[i] ?? prefixes[0]!,
-    attempts: tries[i]!,
-    answered: answers[i]!,
-    failures: failed[i] ?? NO_FAILURES,
-    ratio: ratios[i]!,
-    foreign: worked(abroad[i] ?? abroad[0]!),
-    domestic: worked(home[i] ?? home[0]!),
-  }))
+const FOREVER = 2 ** 32 - 1
+const paramsOf = ({ country, from = 0, to = FOREVER, asns = [], app = '', feature = '' }: Scope): Params => ({
+  ...{ country, from, to, asns, app, feature },
+})
+
+/** One trial, with what failed by name. */
+type Row = Omit<Series, 'foreign' | 'domestic'> & { asn: number; abroad: number; home: number }
+
+/** Trials of a series by network, in order of time and agent. */
+export const trialsOf = async (store: Store, scope: Scope): Promise<Map<number, Series[]>> => {
+  const rows = await store.query<Row>(
+    `SELECT asn, toUnixTimestamp(at) AS at, agent, prefix, attempts, answered, failures, ratio, abroad, home FROM agent_trials FINAL
+     WHERE ${SCOPE} ORDER BY asn, agent_trials.at, agent`,
+    paramsOf(scope),
+  )
+  const networks = Map.groupBy(rows, ({ asn }) => asn)
+  return new Map(
+    [...networks].map(([asn, own]) => [
+      asn,
+      own.map(({ asn: _, abroad, home, ...trial }) => ({ ...trial, foreign: worked(abroad), domestic: worked(home) })),
+    ]),
+  )
+}
 
 const worked = (said: number): boolean | null => (said === 2 ? null : said === 1)
+const DAY_SECONDS = 86_400
+/** Of many equal values one. */
+const short = (values: string): string =>
+  `if(length(arrayDistinct(${values})) = 1, arraySlice(${values}, 1, 1), ${values})`
 
-/** Rows of agent_windows read at a time, some 100 MB as trials: bounds memory where whole histories are read. */
-const ROWS_AT_A_TIME = 800_000
+/** A day of one agent's trials of one series, column by column; one value where all of a column are the same. */
+export type Block = {
+  asn: number
+  /** Start of the day, Unix seconds. */
+  day: number
+  app: string
+  feature: string
+  agent: string
+  /** Bins of the day. */
+  slots: number[]
+  prefixes: number[]
+  tries: number[]
+  answers: number[]
+  ratios: (number | null)[]
+  /** Controls abroad, and three times those at home: 0 failed, 1 worked, 2 not tried. */
+  controls: number[]
+}
+
+/** Trials of some networks, by network and day, for those who step through them in order of time. */
+export const daysOf = async (store: Store, scope: Scope): Promise<Map<number, Map<number, Block[]>>> => {
+  const rows = await store.query<Block>(
+    `SELECT asn, toUInt32(intDiv(toUInt32(agent_trials.at), ${DAY_SECONDS}) * ${DAY_SECONDS}) AS day, app, feature, agent,
+       groupArray(toUInt8(intDiv(toUInt32(agent_trials.at) % ${DAY_SECONDS}, ${DETECTOR_BIN_SECONDS}))) AS slots,
+       ${short('groupArray(prefix)')} AS prefixes, ${short('groupArray(attempts)')} AS tries, groupArray(answered) AS answers,
+       groupArray(tuple(ratio)).1 AS ratios, ${short('groupArray(toUInt8(abroad + 3 * home))')} AS controls
+     FROM agent_trials FINAL WHERE ${SCOPE} GROUP BY asn, day, app, feature, agent ORDER BY asn, day, app, feature, agent`,
+    paramsOf(scope),
+  )
+  return new Map(
+    [...Map.groupBy(rows, ({ asn }) => asn)].map(([asn, own]) => [asn, Map.groupBy(own, ({ day }) => day)]),
+  )
+}
+
+/** A network's trials of one day: by series (`app feature`) those of each bin of the day, in order of agent. */
+export const binsOfDay = (blocks: readonly Block[]): Map<string, Trial[][]> => {
+  const series = new Map<string, Trial[][]>()
+  for (const { day, app, feature, agent, slots, prefixes, tries, answers, ratios, controls } of blocks) {
+    const key = `${app} ${feature}`
+    const bins = series.get(key) ?? series.set(key, []).get(key)!
+    for (const [i, slot] of slots.entries()) {
+      const said = controls[i] ?? controls[0]!
+      const trial: Trial = {
+        at: day + slot * DETECTOR_BIN_SECONDS,
+        agent,
+        prefix: prefixes[i] ?? prefixes[0]!,
+        attempts: tries[i] ?? tries[0]!,
+        answered: answers[i]!,
+        ratio: ratios[i]!,
+        foreign: worked(said % 3),
+        domestic: worked(Math.floor(said / 3)),
+      }
+      const bin = bins[slot]
+      if (bin) bin.push(trial)
+      else bins[slot] = [trial]
+    }
+  }
+  return series
+}
+
+/** Trials read at a time: bounds memory where whole histories are read. */
+const TRIALS_AT_A_TIME = 800_000
 
 /** How many rows there are to read of each network. */
 export const rowsByNetwork = async (
@@ -130,7 +175,7 @@ export const rowsByNetwork = async (
   of: { country: string; asns: readonly number[]; from: number },
 ): Promise<Map<number, number>> => {
   const rows = await store.query<{ asn: number; rows: number }>(
-    `SELECT asn, toUInt32(count()) AS rows FROM agent_windows
+    `SELECT asn, toUInt32(count()) AS rows FROM agent_trials
      WHERE country = {country:String} AND asn IN {asns:Array(UInt32)} AND at >= fromUnixTimestamp({from:UInt32}) GROUP BY asn`,
     of,
   )
@@ -148,7 +193,7 @@ export const apart = <T>(
     const count = counts.get(asn) ?? 0
     if (groups.length === 0 || count > room) {
       groups.push(new Map())
-      room = ROWS_AT_A_TIME
+      room = TRIALS_AT_A_TIME
     }
     groups.at(-1)!.set(asn, of)
     room -= count

@@ -4,19 +4,17 @@ import { RULE_VERSION } from '../measurement/judge/outcome.ts'
 import { DETECTOR_BIN_SECONDS } from '../measurement/windows.ts'
 import { type Episode, noState, type State, step } from './analysis/detector.ts'
 import { type Cut, type Isolation, noIsolation, stepIsolation } from './analysis/isolation.ts'
-import { usualOf } from './analysis/shift.ts'
+import type { Touched } from './rollup.ts'
 import type { Store } from './store/store.ts'
-import { apart, rowsByNetwork, type Trials, trialsOf } from './trials.ts'
+import { apart, type Block, binsOfDay, daysOf, pairTrials, rowsByNetwork } from './trials.ts'
 
 /** What the detector knows of one network before `at`: a function of the trials before it and of nothing else. */
 type Known = { at: number; series: Map<string, State>; line: Isolation }
 
-/** What was found so far on one network; series are `app feature`. */
+/** What was found so far on one network; series are `app feature`, those without trouble are left out. */
 export type Seen = {
   series: ReadonlyMap<string, readonly Episode[]>
   cuts: readonly Cut[]
-  /** By series and agent, the ln ratio of target to control that is usual. */
-  usual: ReadonlyMap<string, ReadonlyMap<string, number>>
 }
 
 const DAY_SECONDS = 86_400
@@ -28,8 +26,10 @@ const DAILY_SECONDS = 16 * DAY_SECONDS
 /** The epoch began on a Thursday: days from it to the first Monday. */
 const MONDAY = 4 * DAY_SECONDS
 
-/** Rows of some networks, and whether others than a network were heard in a bin. */
-type Read = { trials: readonly Trials[]; alive: (asn: number, at: number) => boolean }
+/** Trials of some networks, by network and day. */
+type Read = Awaited<ReturnType<typeof daysOf>>
+/** Whether others than a network were heard in a bin. */
+type Alive = (asn: number, at: number) => boolean
 
 const binOf = (at: number): number => Math.floor(at / DETECTOR_BIN_SECONDS) * DETECTOR_BIN_SECONDS
 
@@ -42,13 +42,18 @@ const isKept = (at: number, now: number): boolean =>
  */
 export class Watch {
   readonly #store: Store
-  /** By `country asn`: the newest settled state, serialized. It is memory for speed; the store's states serve a restart. */
-  readonly #settled = new Map<string, { at: number; state: Buffer }>()
+  /** By `country asn`: the newest settled state. It is memory for speed; the store's states serve a restart. */
+  readonly #settled = new Map<string, Known>()
   /** By country and network: what was seen last, and in which bin it was looked at. */
   readonly #seen = new Map<string, Map<number, Seen & { looked: number }>>()
 
   constructor(store: Store) {
     this.#store = store
+  }
+
+  /** Rows changed in these windows; to be told before they are looked at. */
+  async pair(touched: Touched): Promise<void> {
+    await pairTrials(this.#store, touched)
   }
 
   /** Countries with networks that were not looked at in this bin: they may have fallen silent. */
@@ -76,6 +81,7 @@ export class Watch {
       const counts = await rowsByNetwork(this.#store, { country, asns: group.map(([asn]) => asn), from })
       groups.push(...apart(group, counts))
     }
+    const alive = await this.#alive(Math.min(now, ...starts.values().map(({ at }) => at)), now)
     // While one group is stepped through, the engine reads the next.
     let next = groups[0] && this.#read(country, groups[0], now)
     for (const [i, group] of groups.entries()) {
@@ -84,16 +90,20 @@ export class Watch {
       next = after && this.#read(country, after, now)
       // Should the step fail, nobody waits for what is read meanwhile.
       next?.catch(() => undefined)
-      this.#advance(country, group, read, now, seen, kept)
+      for (const [asn, known] of group) {
+        const present = this.#advance({ country, asn }, known, read.get(asn) ?? new Map(), alive, now, kept)
+        seen.set(asn, { ...present, looked: binOf(now) })
+      }
     }
     if (kept.length > 0) await this.#store.insert('detector_states', kept)
     this.#seen.set(country, seen)
     return seen
   }
 
-  /** What is usual of an agent's seconds, as of when its network was last looked at. */
+  /** The ln ratio of target to control that is usual of an agent, as of the newest settled state of its network. */
   usual(country: string, asn: number, series: string, agent: string): number | undefined {
-    return this.#seen.get(country)?.get(asn)?.usual.get(series)?.get(agent)
+    const mover = this.#settled.get(`${country} ${asn}`)?.series.get(series)?.shift.agents.get(agent)
+    return mover?.usual.centre ?? undefined
   }
 
   #overdue(networks: ReadonlyMap<number, { looked: number }>, now: number): number[] {
@@ -102,7 +112,7 @@ export class Watch {
 
   async #networks(country: string): Promise<number[]> {
     const rows = await this.#store.query<{ asn: number }>(
-      'SELECT DISTINCT asn FROM agent_windows WHERE country = {country:String} AND asn != 0',
+      'SELECT DISTINCT asn FROM agent_trials WHERE country = {country:String}',
       { country },
     )
     return rows.map(({ asn }) => asn)
@@ -113,63 +123,52 @@ export class Watch {
     const cold = new Map<number, number>()
     for (const [asn, at] of from) {
       const settled = this.#settled.get(`${country} ${asn}`)
-      if (settled && settled.at <= binOf(at)) starts.set(asn, deserialize(settled.state) as Known)
+      if (settled && settled.at <= binOf(at)) starts.set(asn, settled)
       else cold.set(asn, binOf(at))
     }
     for (const [asn, known] of await this.#stored(country, cold, now)) starts.set(asn, known)
     return starts
   }
 
-  async #read(country: string, starts: ReadonlyMap<number, Known>, now: number): Promise<Read> {
-    const since = Math.min(...[...starts.values()].map(({ at }) => at))
-    const to = binOf(now) + DETECTOR_BIN_SECONDS
-    const scope = { country, asns: [...starts.keys()], from: since, to, named: false }
-    return { trials: await trialsOf(this.#store, scope), alive: await this.#alive(since, now) }
+  #read(country: string, starts: ReadonlyMap<number, Known>, now: number): Promise<Read> {
+    const from = Math.min(...starts.values().map(({ at }) => at))
+    return daysOf(this.#store, { country, asns: [...starts.keys()], from, to: binOf(now) + DETECTOR_BIN_SECONDS })
   }
 
+  /** Steps a network's state through its days: to the newest settled bin for good, from there to the present on a copy. */
   #advance(
-    country: string,
-    starts: ReadonlyMap<number, Known>,
-    { trials, alive }: Read,
+    { country, asn }: { country: string; asn: number },
+    known: Known,
+    days: ReadonlyMap<number, readonly Block[]>,
+    alive: Alive,
     now: number,
-    seen: Map<number, Seen & { looked: number }>,
     kept: object[],
-  ): void {
-    for (const [asn, known] of starts) {
-      const bins = byBin(trials, asn, known.at)
-      const began = known.at
-      let settled = false
-      const settle = () => {
-        const at = Math.max(known.at, binOf(now) - SETTLED_SECONDS)
-        const network = `${country} ${asn}`
-        settled = true
-        // Where it began from this very state, that stands.
-        if (began === at && this.#settled.get(network)?.at === at) return
-        known.at = at
-        this.#settled.set(network, { at, state: serialize(known) })
+  ): Seen {
+    const network = `${country} ${asn}`
+    const others = (at: number) => alive(asn, at)
+    const quiet = binOf(now) - SETTLED_SECONDS
+    const until = Math.max(known.at, quiet)
+    // Should a step fail, nobody goes on from half of it.
+    this.#settled.delete(network)
+    for (const [start, blocks] of days) {
+      for (const day of daysBetween(known.at, Math.min(start, until))) {
+        if (!isKept(day, now)) continue
+        known.at = day
+        const state = serialize(known).toString('base64')
+        kept.push({ country, asn, at: day, rule: RULE_VERSION, state, written: Date.now() })
       }
-      for (const [at, of] of bins) {
-        if (!settled && at >= binOf(now) - SETTLED_SECONDS) settle()
-        for (const day of daysBetween(known.at, Math.min(at, binOf(now) - SETTLED_SECONDS))) {
-          if (!isKept(day, now)) continue
-          known.at = day
-          const state = serialize(known).toString('base64')
-          kept.push({ country, asn, at: day, rule: RULE_VERSION, state, written: Date.now() })
-        }
-        take(known, at, of, at => alive(asn, at))
-        if (!settled) known.at = at + DETECTOR_BIN_SECONDS
-      }
-      if (!settled) settle()
-      // Nobody may have reported since.
-      const quiet = binOf(now) - SETTLED_SECONDS
-      if (known.line.at > 0 && known.line.at < quiet) stepIsolation(known.line, quiet, [], at => alive(asn, at))
-      seen.set(asn, {
-        series: new Map([...known.series].map(([key, { episodes }]) => [key, episodes])),
-        cuts: known.line.cuts,
-        usual: new Map([...known.series].map(([key, { shift }]) => [key, usualOf(shift)])),
-        looked: binOf(now),
-      })
+      if (start < until) take(known, blocks, until, others)
     }
+    known.at = until
+    this.#settled.set(network, known)
+    const present = copy(known)
+    for (const [start, blocks] of days) {
+      if (start + DAY_SECONDS > until) take(present, blocks, Number.POSITIVE_INFINITY, others)
+    }
+    // Nobody may have reported since.
+    if (present.line.at > 0 && present.line.at < quiet) stepIsolation(present.line, quiet, [], others)
+    const series = [...present.series].map(([key, { episodes }]) => [key, episodes] as const)
+    return { series: new Map(series.filter(([, episodes]) => episodes.length > 0)), cuts: present.line.cuts }
   }
 
   /** The newest state of the store that rows from then on do not touch; a fresh one where there is none. */
@@ -196,12 +195,12 @@ export class Watch {
   }
 
   /** Whether agents of other networks were heard in a bin; if nobody was, it was the server that fell silent. */
-  async #alive(from: number, now: number): Promise<(asn: number, at: number) => boolean> {
+  async #alive(from: number, now: number): Promise<Alive> {
     const rows = await this.#store.query<{ bin: number; asns: number[] }>(
       `SELECT toUInt32(intDiv(toUInt32(at), ${DETECTOR_BIN_SECONDS}) * ${DETECTOR_BIN_SECONDS}) AS bin, groupUniqArray(2)(asn) AS asns
-       FROM agent_windows WHERE at >= fromUnixTimestamp({from:UInt32}) AND at <= fromUnixTimestamp({to:UInt32})
-         AND origin != 'ooni' GROUP BY bin`,
-      { from, to: Math.floor(now) },
+       FROM agent_windows WHERE app = {control:String} AND at >= fromUnixTimestamp({from:UInt32}) AND at <= fromUnixTimestamp({to:UInt32})
+         GROUP BY bin`,
+      { from, to: Math.floor(now), control: CONTROL },
     )
     const heard = new Map(rows.map(({ bin, asns }) => [bin, asns]))
     return (asn, at) => at < binOf(now) - SETTLED_SECONDS && (heard.get(at) ?? []).some(other => other !== asn)
@@ -213,30 +212,50 @@ function* daysBetween(from: number, to: number): Generator<number> {
   for (let day = Math.ceil(from / DAY_SECONDS) * DAY_SECONDS; day <= to; day += DAY_SECONDS) yield day
 }
 
-type Bin = Map<string, Trials['networks'] extends Map<number, infer S> ? S : never>
-
-/** A network's trials by bin and series, in order of time. */
-const byBin = (trials: readonly Trials[], asn: number, from: number): [number, Bin][] => {
-  const bins = new Map<number, Bin>()
-  for (const { app, feature, networks } of trials) {
-    const key = `${app} ${feature}`
-    for (const trial of networks.get(asn) ?? []) {
-      if (trial.at < from) continue
-      const bin = bins.get(trial.at) ?? bins.set(trial.at, new Map()).get(trial.at)!
-      const of = bin.get(key)
-      if (of) of.push(trial)
-      else bin.set(key, [trial])
+/** Takes the trials of a day in bins from where the state stands up to `until`. */
+const take = (known: Known, blocks: readonly Block[], until: number, alive: (at: number) => boolean): void => {
+  const from = known.at
+  for (const [key, bins] of binsOfDay(blocks)) {
+    const state = key.startsWith(`${CONTROL} `) ? null : stateOf(known, key)
+    for (const bin of bins) {
+      const at = bin?.[0]?.at ?? -1
+      if (at < from || at >= until) continue
+      if (state) step(state, at, bin)
+      else stepIsolation(known.line, at, bin, alive)
+      known.at = Math.max(known.at, at + DETECTOR_BIN_SECONDS)
     }
   }
-  return [...bins].sort(([a], [b]) => a - b)
 }
 
-const take = (known: Known, at: number, bin: Bin, alive: (at: number) => boolean): void => {
-  for (const [key, trials] of bin) {
-    if (key.startsWith(`${CONTROL} `)) stepIsolation(known.line, at, trials, alive)
-    else {
-      const state = known.series.get(key) ?? known.series.set(key, noState()).get(key)!
-      step(state, at, trials)
-    }
+const stateOf = ({ series }: Known, key: string): State => {
+  const known = series.get(key)
+  if (known) return known
+  const state = noState()
+  series.set(key, state)
+  return state
+}
+
+/** A copy that shares nothing, and in which what was one is one still: an open episode is one of the list. */
+const copy = <T>(value: T, made = new Map<unknown, unknown>()): T => {
+  if (typeof value !== 'object' || value === null) return value
+  const known = made.get(value)
+  if (known) return known as T
+  const keep = <C>(copied: C): C => {
+    made.set(value, copied)
+    return copied
   }
+  if (value instanceof Set) return keep(new Set(value)) as T
+  if (value instanceof Map) {
+    const map = keep(new Map())
+    for (const [key, of] of value) map.set(key, copy(of, made))
+    return map as T
+  }
+  if (Array.isArray(value)) {
+    const list = keep(value.slice())
+    if (typeof list[0] === 'object') for (const [i, of] of list.entries()) list[i] = copy(of, made)
+    return list as T
+  }
+  const object = keep({ ...value })
+  for (const key in object) if (typeof object[key] === 'object') object[key] = copy(object[key], made)
+  return object
 }

@@ -1,4 +1,5 @@
 import { SettingsError } from '../../measurement/settings.ts'
+import { pairingParams, pairingSql } from '../trials.ts'
 import type { Store } from './store.ts'
 
 /** Durable before acknowledged: a part is on disk, power loss included, when its insert returns. */
@@ -139,6 +140,16 @@ export const migrations: readonly (readonly string[])[] = [
     rollups: `ENGINE = ReplacingMergeTree(revision) PARTITION BY (level, toYYYYMM(at))
       ORDER BY (level, ${STRETCH}, app, country, asn, feature, at)`,
   }),
+  [
+    // Target and control of one agent paired in a bin of the detector (server/trials.ts); a cache of agent_windows, private like them.
+    `CREATE TABLE agent_trials (
+      country ${word}, asn UInt32, at DateTime('UTC'), app ${word}, feature ${word}, agent String,
+      prefix UInt32 TTL at + INTERVAL 14 DAY, attempts UInt32, answered UInt32, ratio Nullable(Float32), abroad UInt8, home UInt8,
+      failures Map(${word}, UInt32), revision UInt64
+    ) ENGINE = ReplacingMergeTree(revision) PARTITION BY toYYYYMM(at) ORDER BY (country, asn, at, app, feature, agent)
+    SETTINGS ${DURABLE}, index_granularity = 1024`,
+    pairingSql('1'),
+  ],
 ]
 
 /** The tables whose rows are sorted anew; none needs a keeper of what is half done: each statement may be run again. */
@@ -166,7 +177,10 @@ export const migrate = async (store: Store): Promise<void> => {
   for (let version = done + 1; version <= migrations.length; version++) {
     // A crash in the middle of a migration runs it again from its start.
     for (const sql of migrations[version - 1] ?? []) {
-      await store.command(sql.replace(/^CREATE (TABLE|VIEW) /, 'CREATE $1 IF NOT EXISTS '))
+      await store.command(sql.replace(/^CREATE (TABLE|VIEW) /, 'CREATE $1 IF NOT EXISTS '), {
+        ...pairingParams,
+        revision: 0,
+      })
     }
     await store.insert('migrations', [{ version }])
   }

@@ -84,6 +84,7 @@ test('two analysts at once and in turn tell what one tells', async () => {
   for (const table of [
     'measurements_raw',
     'agent_windows',
+    'agent_trials',
     'verdicts',
     'rollups',
     'network_days',

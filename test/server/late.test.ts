@@ -23,7 +23,7 @@ beforeAll(async () => {
 })
 afterAll(() => store.close())
 beforeEach(async () => {
-  for (const table of ['agent_windows', 'degradations', 'detector_states'])
+  for (const table of ['agent_windows', 'agent_trials', 'degradations', 'detector_states'])
     await store.command(`TRUNCATE TABLE ${table}`)
 })
 
@@ -68,6 +68,7 @@ describe('order of arrival', () => {
       expect(whole.length).toBeGreaterThan(0)
 
       await store.command('TRUNCATE TABLE agent_windows')
+      await store.command('TRUNCATE TABLE agent_trials')
       await store.command('TRUNCATE TABLE degradations')
       await store.command('TRUNCATE TABLE detector_states')
       const random = new Random(seed)

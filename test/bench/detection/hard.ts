@@ -145,7 +145,7 @@ export async function* costOfStore(): AsyncGenerator<Figure> {
 const APPS = 50
 
 /** Quiet series, made by the store itself: one row a bin, agent and app, one in a hundred failed, seconds that scatter. */
-const fill = async (store: Store, networks: number, days: number): Promise<void> => {
+export const fill = async (store: Store, networks: number, days: number): Promise<void> => {
   const target = (wanted: (target: Target) => boolean): string =>
     allTargets().find(({ target }) => wanted(target))!.target.id
   const bins = Math.floor((days * DAY) / BIN)
