@@ -141,6 +141,12 @@ export const Degradation = Type.Object({
       description: 'Other apps whose trouble began on the same network within two hours: likely one cause.',
     }),
   ),
+  cause: Type.Optional(
+    Type.String({
+      description:
+        'What it is told as one with: the id of one of several findings, of any app and feature, that began on the same network within two hours.',
+    }),
+  ),
   feature: Feature,
   country: Country,
   networks: Type.Array(Type.Integer(), { description: 'Public networks it is seen on.' }),

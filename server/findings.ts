@@ -8,7 +8,7 @@ import type { Feature } from '../measurement/target.ts'
 import type { Finding, TransfersSaid } from './analysis/degradations.ts'
 import { sentenceOf } from './analysis/sentence.ts'
 import { heldOf, PAST_SECONDS } from './analysis/throttling.ts'
-import { besideEachOther } from './analysis/together.ts'
+import { besideEachOther, causesOf, matching } from './analysis/together.ts'
 import { describe, describeCuts, troubled } from './describe.ts'
 import { pairTestsOf } from './pairs.ts'
 import type { Touched } from './rollup.ts'
@@ -75,13 +75,17 @@ export const detect = async (
     }
     const all = besideEachOther(described)
     const keys = new Set([...described, ...known].map(({ app, feature }) => `${app} ${feature}`))
+    const found: Told[] = []
     for (const key of keys) {
       const [app = '', feature = ''] = key.split(' ')
       const is = (of: { app: string; feature: string }) => of.app === app && of.feature === feature
-      const found = all.filter(is).flatMap(of => of.findings)
+      const findings = all.filter(is).flatMap(of => of.findings)
       const named = { app, feature: feature as Feature, country }
-      changes.push(...reconcile(known.filter(is), found, named, { ...options, withdrawn }))
+      const told = reconcile(known.filter(is), findings, named, { ...options, withdrawn })
+      found.push(...told.found)
+      changes.push(...told.gone)
     }
+    changes.push(...changesOf(found))
   }
   await store.insert(
     'degradations',
@@ -143,20 +147,37 @@ const rowOf = (degradation: Degradation): object => ({
 
 type Key = { app: string; feature: Feature; country: string }
 
-const reconcile = (known: readonly Degradation[], found: readonly Finding[], key: Key, options: Named): Change[] => {
+/** A finding by its name, and what was last told of it. */
+type Told = { before: Degradation | undefined; degradation: Degradation }
+
+const reconcile = (
+  known: readonly Degradation[],
+  findings: readonly Finding[],
+  key: Key,
+  options: Named,
+): { found: Told[]; gone: Change[] } => {
   const unmatched = new Set(known)
-  const changes = found.flatMap((finding): Change[] => {
+  const found = findings.map((finding): Told => {
     const before = matching([...unmatched], finding)
     if (before) unmatched.delete(before)
-    const degradation = named(finding, key, before, options)
-    if (before && same(before, degradation)) return []
-    return [{ change: changeOf(before, degradation), degradation }]
+    return { before, degradation: named(finding, key, before, options) }
   })
-  for (const gone of unmatched) {
-    const degradation = { ...gone, withdrawn: true, revision: gone.revision + 1, known: iso(options.now) }
-    changes.push({ change: 'withdrawn', degradation })
-  }
-  return changes
+  const gone = [...unmatched].map((of): Change => {
+    const degradation = { ...of, withdrawn: true, revision: of.revision + 1, known: iso(options.now) }
+    return { change: 'withdrawn', degradation }
+  })
+  return { found, gone }
+}
+
+/** What is new in what was found in a country, each with the name of what it began together with. */
+const changesOf = (found: readonly Told[]): Change[] => {
+  const begun = found.map(({ degradation }) => ({ ...degradation, onset: seconds(degradation.onset) }))
+  const causes = causesOf(begun)
+  return found.flatMap(({ before, degradation: alone }): Change[] => {
+    const cause = causes.get(alone.id)
+    const degradation = cause === undefined ? alone : { ...alone, cause }
+    return before && same(before, degradation) ? [] : [{ change: changeOf(before, degradation), degradation }]
+  })
 }
 
 const changeOf = (before: Degradation | undefined, after: Degradation): Change['change'] => {
@@ -168,25 +189,13 @@ const changeOf = (before: Degradation | undefined, after: Degradation): Change['
 const seconds = (time: string): number => Date.parse(time) / 1000
 const iso = (at: number): string => new Date(at * 1000).toISOString().replace('.000Z', 'Z')
 
-/** The known degradation that a finding continues: it shares a network, and the most time. */
-const matching = (known: readonly Degradation[], { networks, onset, end }: Finding): Degradation | undefined => {
-  const overlap = (of: Degradation): number =>
-    Math.min(of.end ? seconds(of.end) : Number.MAX_SAFE_INTEGER, end ?? Number.MAX_SAFE_INTEGER) -
-    Math.max(seconds(of.onset), onset)
-  return (
-    known
-      .filter(of => of.networks.some(asn => networks.includes(asn)) && overlap(of) > 0)
-      // Of two that were told by two analysts at once both go on with the same one, and both withdraw the other.
-      .toSorted((a, b) => overlap(b) - overlap(a) || (a.id < b.id ? -1 : 1))[0]
-  )
-}
-
 const named = (finding: Finding, key: Key, before: Degradation | undefined, options: Named): Degradation => {
   const { onset, end, slower, tests, transfers, moved, together, ...plain } = finding
   const change = { ...key, onset, asn: finding.networks.length === 1 ? finding.networks[0] : undefined }
   const id = before?.id ?? idOf(finding, key, options.salt)
   return {
     id,
+    ...(before?.cause === undefined ? {} : { cause: before.cause }),
     ...key,
     ...plain,
     onset: iso(onset),

@@ -1,25 +1,16 @@
 import { request } from 'undici'
 import type { Degradation } from '../measurement/answers.ts'
-import { type Verdict, worse } from '../measurement/verdict.ts'
+import type { Verdict } from '../measurement/verdict.ts'
 import type { Meter } from './exporter.ts'
 import type { Facts, Shelf } from './facts.ts'
 import type { Change } from './findings.ts'
+import { byVerdict, causeOf, type Told, toldAfter } from './told.ts'
 
 /**
  * For those without Prometheus: a webhook and an Alertmanager are told when a degradation opens, worsens or closes. Quiet
  * by default (no address, no word), and of confirmed degradations only. At least once: what is to be said is durable
  * before it is sent, is sent until it was taken, and carries a key by which a receiver can drop a second arrival.
  */
-export type Word = 'open' | 'worsen' | 'close'
-
-/** Body of the webhook. */
-export type Notification = {
-  key: string
-  change: Word
-  text: { en: string; fa: string }
-  degradation: Degradation
-}
-
 export type NotifierParts = {
   webhook: URL | null
   /** Base of its API: `/api/v2/alerts` is added. */
@@ -34,15 +25,10 @@ export type NotifierParts = {
   failed?: (channel: string, error: Error) => void
 }
 
-/** What the webhook was last told of a degradation, and what it is still to be told. */
-type Told = { verdict: Verdict; open: boolean; revision: number; waiting: Notification[] }
-
 const EVERY_MS = 60_000
 /** An alert that is not repeated ends by itself; Prometheus uses four times its own interval too. */
 const ALERT_LASTS_SECONDS = 4 * 60
 const PATIENCE_MS = 10_000
-/** Words kept for a receiver that is away, per degradation: the newest say enough. */
-const MOST_WAITING = 5
 
 /** The alert that Prometheus' rules would raise (dashboards/alerts.ts; a test compares them). */
 export const alertNames: Partial<Record<Verdict, { alertname: string; severity: 'critical' | 'warning' | 'info' }>> = {
@@ -65,7 +51,7 @@ export class Notifier {
 
   constructor(parts: NotifierParts) {
     this.#parts = parts
-    this.#told = parts.facts.of('told')
+    this.#told = parts.facts.of('causes')
   }
 
   start(): void {
@@ -82,12 +68,19 @@ export class Notifier {
   /** Degradations changed. Resolves when what is to be said of it is durable, not when it was said. */
   async changed(changes: readonly Change[]): Promise<void> {
     if (!this.#parts.webhook) return
-    const open = await this.#parts.onlyPublic(changes.map(({ degradation }) => degradation))
-    const entries = open.flatMap((degradation, index) => {
-      const before = this.#told.get(degradation.id)
-      const word = wordOf({ change: changes[index]!.change, degradation }, before)
-      return word === null ? [] : [this.#told.entry(degradation.id, toldOf(word, degradation, before))]
-    })
+    const named = await this.#parts.onlyPublic(changes.map(({ degradation }) => degradation))
+    const told = new Map(this.#told.all())
+    const news = new Set<string>()
+    const all = named.map((degradation, index) => ({ change: changes[index]!.change, degradation }))
+    // The worst first: what is told as blocked need not be told as worse than slow.
+    for (const change of all.toSorted(byVerdict)) {
+      const cause = causeOf(change.degradation, told)
+      const after = toldAfter(change, told.get(cause))
+      if (!after) continue
+      told.set(cause, after)
+      news.add(cause)
+    }
+    const entries = [...news].map(cause => this.#told.entry(cause, told.get(cause)!))
     if (entries.length > 0) await this.#parts.facts.put(...entries)
   }
 
@@ -113,13 +106,13 @@ export class Notifier {
 
   async #tellWebhook(url: URL): Promise<number> {
     let said = 0
-    for (const [id, told] of this.#told.all()) {
+    for (const [cause, told] of this.#told.all()) {
       for (const one of told.waiting) {
         await post(url, one, { 'idempotency-key': one.key })
         said++
-        const newest = this.#told.get(id) ?? told
+        const newest = this.#told.get(cause) ?? told
         const waiting = newest.waiting.filter(({ key }) => key !== one.key)
-        await this.#parts.facts.put(this.#told.entry(id, { ...newest, waiting }))
+        await this.#parts.facts.put(this.#told.entry(cause, { ...newest, waiting }))
       }
     }
     return said
@@ -142,44 +135,31 @@ export class Notifier {
   }
 }
 
-/** What is worth a word: the first confirmed revision, a worse verdict, the end of what was told as open. */
-const wordOf = ({ change, degradation }: Change, told: Told | undefined): Word | null => {
-  const over = change === 'withdrawn' || degradation.end !== null
-  if (told?.open) {
-    if (over) return 'close'
-    const worsened = degradation.verdict !== told.verdict && worse(degradation.verdict, told.verdict) !== told.verdict
-    return worsened && degradation.state === 'confirmed' ? 'worsen' : null
-  }
-  return !over && degradation.state === 'confirmed' ? 'open' : null
-}
-
-const toldOf = (change: Word, degradation: Degradation, before: Told | undefined): Told => {
-  const { id, revision, verdict, sentence } = degradation
-  const notification: Notification = {
-    key: `${id}/${revision}/${change}`,
-    change,
-    text: textOf(change, sentence),
-    degradation,
-  }
-  const waiting = [...(before?.waiting ?? []), notification].slice(-MOST_WAITING)
-  return { verdict, open: change !== 'close', revision, waiting }
-}
-
-const textOf = (change: Word, sentence: Degradation['sentence']) => {
-  const before = {
-    open: { en: '', fa: '' },
-    worsen: { en: 'Worse: ', fa: 'بدتر شد: ' },
-    close: { en: 'Over: ', fa: 'پایان یافت: ' },
-  }
-  return { en: before[change].en + sentence.en, fa: before[change].fa + sentence.fa }
-}
-
 /** Labels as Prometheus' rules give them, so that routes, groups and inhibitions are the same. */
-const labelsOf = ({ app, feature, country, verdict, layer, networks }: Degradation): Record<string, string> | null => {
+const labelsOf = ({
+  id,
+  cause,
+  app,
+  feature,
+  country,
+  verdict,
+  layer,
+  networks,
+}: Degradation): Record<string, string> | null => {
   const of = feature === 'voice-call' ? calls(verdict) : alertNames[verdict]
   if (!of) return null
   const scope = networks.length >= 2 || verdict === 'domestic_only' ? 'country' : 'network'
-  return { ...of, about: 'messengers', app, feature, country, verdict, layer: layer ?? 'none', scope }
+  return {
+    ...of,
+    about: 'messengers',
+    app,
+    feature,
+    country,
+    verdict,
+    layer: layer ?? 'none',
+    scope,
+    cause: cause ?? id,
+  }
 }
 
 const calls = (verdict: Verdict) =>

@@ -35,13 +35,13 @@ WITH controls AS (
   FROM (
     SELECT country, asn, agent, ${BIN} AS bin, max(agent_windows.prefix) AS prefix, any(control_tried) AS tried, any(control_answered) AS worked,
       any(domestic_tried) AS inside, any(domestic_answered) AS home, any(${TOTAL('control_seconds')}) AS total
-    FROM agent_windows FINAL WHERE app = {control:String} AND asn != 0 AND ${where} GROUP BY country, asn, agent, agent_windows.at
+    FROM agent_windows FINAL ${where} AND app = {control:String} AND asn != 0 GROUP BY country, asn, agent, agent_windows.at
   ) GROUP BY country, asn, agent, bin
 ), targets AS (
   SELECT country, asn, ${BIN} AS bin, app, feature, agent, max(agent_windows.prefix) AS prefix, sum(agent_windows.attempts) AS attempts,
     sum(agent_windows.answered) AS answered, sumMap(agent_windows.failures) AS failures,
     ${MEDIAN}(${TOTAL('agent_windows.seconds')}, agent_windows.answered = agent_windows.attempts AND ${TOTAL('agent_windows.seconds')} > 0) AS seconds
-  FROM agent_windows FINAL WHERE app != {control:String} AND asn != 0 AND role != 'control' AND ${DECIDES} AND ${where}
+  FROM agent_windows FINAL ${where} AND app != {control:String} AND asn != 0 AND role != 'control' AND ${DECIDES}
   GROUP BY country, asn, bin, app, feature, agent HAVING attempts > 0
 )
 SELECT country, asn, bin, app, feature, agent, prefix, attempts, answered, if(seconds > 0 AND control > 0, round(log(seconds / control), 5), NULL),
@@ -53,10 +53,10 @@ UNION ALL SELECT country, asn, bin, {control:String}, 'web', agent, prefix, trie
 /** What \`pairingSql` wants to know; the revision is to be given with it. */
 export const pairingParams: Params = { control: CONTROL, ...decidingParams }
 
-/** Bins that touched windows lie in, and the windows of a chunk of them (`chunksOf`). */
-const TOUCHED_BINS = `country IN {countries:Array(String)} AND asn IN {asns:Array(UInt32)}
+/** Bins that touched windows lie in, and the windows of a chunk of them (`chunksOf`). Other columns are read for these rows alone. */
+const TOUCHED_BINS = `PREWHERE country IN {countries:Array(String)} AND asn IN {asns:Array(UInt32)}
   AND agent_windows.at >= fromUnixTimestamp({from:UInt32}) AND agent_windows.at < fromUnixTimestamp({to:UInt32} + ${DETECTOR_BIN_SECONDS})
-  AND (country, asn, toUInt32(${BIN})) IN ${TOUCHED}`
+  WHERE (country, asn, toUInt32(${BIN})) IN ${TOUCHED}`
 
 /** Pair target and control anew in the bins of touched windows: once, when rows come, and not whenever they are read. */
 export const pairTrials = async (store: Store, touched: Touched): Promise<void> => {

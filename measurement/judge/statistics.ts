@@ -3,9 +3,23 @@ export const median = (values: readonly number[]): number => {
   // The commonest lengths, millions of times in a rebuilt week; then a sort that needs no comparison of ours.
   if (values.length === 1) return values[0]!
   if (values.length === 2) return (values[0]! + values[1]!) / 2
-  const sorted = Float64Array.from(values).sort()
+  const sorted = values.length <= FEW ? inserted(values) : new Float64Array(values).sort()
   const middle = sorted.length >> 1
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2
+}
+
+/** So few values are sorted by insertion in half the time. */
+const FEW = 28
+
+const inserted = (values: readonly number[]): number[] => {
+  const sorted = values.slice()
+  for (let i = 1; i < sorted.length; i++) {
+    const value = sorted[i]!
+    let at = i
+    while (at > 0 && sorted[at - 1]! > value) sorted[at] = sorted[--at]!
+    sorted[at] = value
+  }
+  return sorted
 }
 
 /** Normal quantile of a two-sided 95 % interval. */

@@ -78,20 +78,26 @@ const isOutage = (state: State, trials: readonly Trial[]): boolean => {
   }
   state.controls.push([failed, tried])
   if (state.controls.length > LINE.bins) state.controls.shift()
-  const sum = state.controls.slice(-OUTAGE.bins).reduce((a, b) => [a[0] + b[0], a[1] + b[1]], [0, 0])
-  return sum[0] > OUTAGE.share * sum[1]
+  const [lost, all] = controlsOf(state, OUTAGE.bins)
+  return lost > OUTAGE.share * all
 }
 
 /** Of the newest bins: the controls that failed, less one, count double as what a bad line does to any target. */
 const LINE = { bins: 3, factor: 2, stray: 1 } as const
 
-/** Share of tries that the line itself may cost. */
-const lineOf = ({ controls }: State): number => {
+/** Failed and tried controls of so many of the newest bins. */
+const controlsOf = ({ controls }: State, bins: number): [number, number] => {
   let [failed, tried] = [0, 0]
-  for (const [of, all] of controls) {
-    failed += of
-    tried += all
+  for (let i = Math.max(0, controls.length - bins); i < controls.length; i++) {
+    failed += controls[i]![0]
+    tried += controls[i]![1]
   }
+  return [failed, tried]
+}
+
+/** Share of tries that the line itself may cost. */
+const lineOf = (state: State): number => {
+  const [failed, tried] = controlsOf(state, LINE.bins)
   return tried === 0 ? 0 : (LINE.factor * Math.max(0, failed - LINE.stray)) / tried
 }
 

@@ -1,4 +1,5 @@
 import { median } from '../../measurement/judge/statistics.ts'
+import { inertia, type Memory, noMemory, remember } from './memory.ts'
 import {
   ALARM_AT,
   BREADTH,
@@ -32,6 +33,7 @@ export type Shift = {
   recent: number[]
   rise: { sum: number; onset: number }
   drift: { sum: number; onset: number }
+  memory: Memory
   slow: Mixture
   /** Median of the agents' usual ratios, for agents not known yet. */
   centre: number | null
@@ -62,6 +64,7 @@ export const noShift = (): Shift => ({
   recent: [],
   rise: { sum: 0, onset: 0 },
   drift: { sum: 0, onset: 0 },
+  memory: noMemory(),
   slow: noMixture(SLOW),
   centre: null,
   block: -1,
@@ -134,6 +137,7 @@ const takeLevel = (shift: Shift, at: number, moves: readonly Move[], votes: read
   const { centre, spread } = shift.level
   if (centre !== null) {
     const z = (level - centre) / Math.max(LEVEL.floor, spread)
+    remember(shift.memory, clip(z, DRIFT.clip))
     climb(shift.rise, at, clip(z, LEVEL.clip) - LEVEL.less)
     climb(shift.drift, at, clip(z, DRIFT.clip) - DRIFT.less)
   }
@@ -148,7 +152,7 @@ const climb = (of: { sum: number; onset: number }, at: number, by: number): void
 /** Since when agents are slower, where the trials so far show that they are; else null. */
 export const shifted = (shift: Shift, at: number): { onset: number; by: string } | null => {
   const newest = () => median(shift.recent.slice(-LEVEL.bins))
-  if (shift.rise.sum > LEVEL.above && newest() > LEVEL.least && risen(shift, at, OWN.elevated)) {
+  if (shift.rise.sum > LEVEL.above * inertia(shift.memory) && newest() > LEVEL.least && risen(shift, at, OWN.elevated)) {
     return { onset: shift.rise.onset, by: 'level' }
   }
   if (shift.slow.agents.size > 1) {
@@ -156,7 +160,7 @@ export const shifted = (shift: Shift, at: number): { onset: number; by: string }
       return { onset: onsetOf(shift.slow), by: 'share' }
   }
   if (
-    shift.drift.sum > DRIFT.above &&
+    shift.drift.sum > DRIFT.above * inertia(shift.memory) &&
     shift.recent.length === DRIFT.bins &&
     median(shift.recent) > DRIFT.least &&
     risenLong(shift, at)
@@ -209,10 +213,6 @@ const togetherSince = (shift: Shift, at: number): number | null => {
   }
   return null
 }
-
-/** The ln ratio that is usual, of the agents it is known of. */
-export const usualOf = ({ agents }: Shift): Map<string, number> =>
-  new Map([...agents].flatMap(([agent, { usual }]) => (usual.centre === null ? [] : [[agent, usual.centre]])))
 
 /** A slow-down is taken to be at least this large, in ln: what ends it must be told from what it was. */
 export const LEAST_SIZE = Math.log(1.15)

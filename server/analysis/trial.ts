@@ -34,16 +34,19 @@ export const VOTES_OF_PREFIX = 2
  * always elect the same. Takes the trials of one bin in order of agent.
  */
 export const voters = (bin: readonly Trial[]): readonly Trial[] => {
-  const votes = new Map<number, number>()
   let kept: Trial[] | null = null
-  for (const [index, trial] of bin.entries()) {
-    const of = trial.prefix === 0 ? 0 : (votes.get(trial.prefix) ?? 0)
-    if (of >= VOTES_OF_PREFIX || bin[index - 1]?.agent === trial.agent) {
-      kept ??= bin.slice(0, index)
-      continue
-    }
-    kept?.push(trial)
-    if (trial.prefix !== 0) votes.set(trial.prefix, of + 1)
+  for (let i = 0; i < bin.length; i++) {
+    const trial = bin[i]!
+    if (bin[i - 1]?.agent !== trial.agent && isVote(kept ?? bin, kept?.length ?? i, trial)) kept?.push(trial)
+    else kept ??= bin.slice(0, i)
   }
   return kept ?? bin
+}
+
+/** Whether fewer than two of the first `count` share the prefix; bins are small, and mostly nothing is to be left out. */
+const isVote = (among: readonly Trial[], count: number, { prefix }: Trial): boolean => {
+  if (prefix === 0) return true
+  let votes = 0
+  for (let i = 0; i < count; i++) if (among[i]!.prefix === prefix) votes++
+  return votes < VOTES_OF_PREFIX
 }

@@ -148,7 +148,6 @@ export const migrations: readonly (readonly string[])[] = [
       failures Map(${word}, UInt32), revision UInt64
     ) ENGINE = ReplacingMergeTree(revision) PARTITION BY toYYYYMM(at) ORDER BY (country, asn, at, app, feature, agent)
     SETTINGS ${DURABLE}, index_granularity = 1024`,
-    pairingSql('1'),
   ],
 ]
 
@@ -162,6 +161,9 @@ function reordered(tables: Readonly<Record<string, string>>): string[] {
     `DROP TABLE ${table}_before`,
   ])
 }
+
+/** The migration that made agent_trials. */
+const PAIRED_SINCE = 1 + migrations.findIndex(of => of.some(sql => sql.startsWith('CREATE TABLE agent_trials')))
 
 /** Bring the schema of a store up to this program's; refuses a store that a newer program has written. */
 export const migrate = async (store: Store): Promise<void> => {
@@ -182,6 +184,8 @@ export const migrate = async (store: Store): Promise<void> => {
         revision: 0,
       })
     }
+    // What the store knew before there was this table is paired now.
+    if (version === PAIRED_SINCE && done > 0) await store.command(pairingSql('WHERE 1'), { ...pairingParams, revision: 0 })
     await store.insert('migrations', [{ version }])
   }
 }

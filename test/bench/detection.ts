@@ -72,7 +72,8 @@ const late: Part = (runs, figure) => {
   for (const found of arrivals(scoring.lines, Math.min(runs, 20))) figure({ ...ours, ...found })
 }
 
+/** By default without the largest store. */
 const costs: Part = async (_, figure) => {
   for (const found of cost(scoring.lines)) figure({ ...ours, ...found })
-  for await (const found of costOfStore()) figure({ ...ours, simulated: 'store', ...found })
+  for await (const found of costOfStore(Number(process.argv[5] ?? 10_000))) figure({ ...ours, simulated: 'store', ...found })
 }

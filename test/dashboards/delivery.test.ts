@@ -53,8 +53,8 @@ const until = async (what: string, done: () => boolean, seconds = 40) => {
 }
 
 const onset = 1_699_509_600
-const finding = (feature: string, verdict: string, country = 'KE') =>
-  `app="telegram",feature="${feature}",country="${country}",verdict="${verdict}",layer="tcp",state="confirmed"`
+const finding = (feature: string, verdict: string, country = 'KE', app = 'telegram') =>
+  `app="${app}",feature="${feature}",country="${country}",verdict="${verdict}",layer="tcp",state="confirmed",cause="${country}-1"`
 const degradation = (labels: string, networks: number) => `peyk_degraded{${labels}} 1
 peyk_degraded_networks{${labels}} ${networks}
 peyk_degraded_agents{${labels}} 85
@@ -71,6 +71,9 @@ peyk_control_reachability_ratio{control="foreign",country="KE",asn="0"} 0.98
 /** A shutdown elsewhere: the per-app alert of that country stays unheard. */
 const shutdown =
   degradation(finding('text', 'domestic_only', 'IR'), 4) + degradation(finding('text', 'blocked', 'IR'), 4)
+/** Five apps at once, on all three networks of a country. */
+const apps = ['telegram', 'whatsapp', 'signal', 'viber', 'line']
+const five = apps.map(app => degradation(finding('text', 'blocked', 'PK', app), 3)).join('')
 
 describe.skipIf(missing !== '')(`from a finding to people${missing}`, () => {
   let metrics = ''
@@ -136,7 +139,7 @@ describe.skipIf(missing !== '')(`from a finding to people${missing}`, () => {
       ['--rules.alert.resend-delay=1s'],
     )
     closing.push(prometheus)
-    metrics = blocked + shutdown
+    metrics = blocked + shutdown + five
   })
 
   afterAll(async () => {
@@ -148,7 +151,7 @@ describe.skipIf(missing !== '')(`from a finding to people${missing}`, () => {
   test('a national block is one notification, with every fact', async () => {
     await until('the block at the webhook', () => about('KE').length > 0)
     const [first] = about('KE')
-    expect(first).toMatchObject({ version: '4', status: 'firing', groupLabels: { app: 'telegram', country: 'KE' } })
+    expect(first).toMatchObject({ version: '4', status: 'firing', groupLabels: { country: 'KE', cause: 'KE-1' } })
     expect(first!.alerts.map(({ labels }) => [labels['alertname'], labels['feature'], labels['scope']]).sort()).toEqual(
       [
         ['MessengerBlocked', 'text', 'country'],
@@ -185,6 +188,14 @@ describe.skipIf(missing !== '')(`from a finding to people${missing}`, () => {
     for (const words of ['یک پیام‌رسان مسدود است.', 'شبکه‌ها: \u2068AS12455, AS33771\u2069', 'حکم: مسدود'])
       expect(said!.text).toContain(words)
     await until('the page', () => pages.some(({ payload }) => payload.summary.includes('telegram in KE')))
+  })
+
+  test('a block of five apps on all networks of a country is one notification', async () => {
+    await until('the five at the page', () => pages.some(({ payload }) => payload.summary.includes('PK')))
+    expect(about('PK').map(({ alerts }) => alerts.map(({ labels }) => labels['app']).sort())).toEqual([apps.toSorted()])
+    expect(pages.map(({ payload }) => payload.summary).filter(summary => summary.includes('PK'))).toEqual([
+      '[FIRING:5] MessengerBlocked: several messengers in PK',
+    ])
   })
 
   test('what is contained stays unheard: a network under its country, apps under a shutdown', async () => {

@@ -9,10 +9,11 @@ import { alertSpecs } from '../../dashboards/alerts.ts'
 import type { Degradation } from '../../measurement/answers.ts'
 import type { Verdict } from '../../measurement/verdict.ts'
 import { Facts } from '../../server/facts.ts'
-import { alertNames, type Notification, Notifier, type NotifierParts } from '../../server/notify.ts'
+import { alertNames, Notifier, type NotifierParts } from '../../server/notify.ts'
 import { openEmbedded } from '../../server/store/chdb.ts'
 import { migrate } from '../../server/store/schema.ts'
 import type { Store } from '../../server/store/store.ts'
+import type { Notification } from '../../server/told.ts'
 import { alertmanagerPath, type Running, scratch, startAlertmanager } from '../servers/prometheus.ts'
 
 const degradation = (more: Partial<Degradation> = {}): Degradation => ({
@@ -89,7 +90,7 @@ test('quiet by default: without an address nothing is kept or said', async () =>
   await notifier.changed([{ change: 'opened', degradation: degradation({ id: 'quiet' }) }])
   await notifier.tell()
   expect(received).toEqual([])
-  expect([...facts.of('told').all()]).toEqual([])
+  expect([...facts.of('causes').all()]).toEqual([])
 })
 
 test('open, worsen, close are said once each; what is unconfirmed or no worse is not', async () => {
@@ -112,6 +113,27 @@ test('open, worsen, close are said once each; what is unconfirmed or no worse is
   expect(received[0]!.body.text).toEqual({ en: 'Telegram: blocked.', fa: 'تلگرام: مسدود.' })
   expect(received[3]!.body.text.en).toBe('Over: Telegram: blocked.')
   expect(new Set(received.map(({ headers }) => headers['idempotency-key'])).size).toBe(4)
+})
+
+test('five apps that are blocked together are one word to open and one to close', async () => {
+  received.length = 0
+  const notifier = notifierOf()
+  const five = ['telegram', 'whatsapp', 'signal', 'viber', 'messenger'].map(app =>
+    degradation({ id: `five ${app}`, app, cause: 'five telegram', verdict: app === 'signal' ? 'blocked' : 'partial' }),
+  )
+  const [first, ...rest] = five
+  const tell = async (change: 'opened' | 'revised' | 'closed', all: readonly Degradation[]) => {
+    await notifier.changed(all.map(degradation => ({ change, degradation })))
+    await notifier.tell()
+  }
+  // The first was found alone, and was not yet known to be part of more.
+  await tell('opened', [{ ...first!, state: 'unconfirmed' }])
+  await tell('revised', [first!, ...rest])
+  await tell('revised', five)
+  const ended = five.map(of => ({ ...of, end: '2023-11-24T10:00:00Z' }))
+  await tell('closed', ended.slice(0, 4))
+  await tell('closed', ended)
+  expect(said()).toEqual(['open five signal blocked', 'close five messenger partial'])
 })
 
 test('at least once: what the receiver did not take waits through a restart, with the same key', async () => {
