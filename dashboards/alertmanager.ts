@@ -1,5 +1,5 @@
 /**
- * Alertmanager: one notification per country and cause, what contains silences what is contained, and routes for page,
+ * Alertmanager: one notification per country and incident, what contains silences what is contained, and routes for page,
  * chat, mail and webhook with their secrets in files. The texts are templates, in English and in Persian.
  */
 import { looks } from '../measurement/look.ts'
@@ -115,7 +115,7 @@ export const alertmanager = (delivery: Delivery, templates: string): object => (
   route: {
     receiver: 'nobody',
     // What fell into trouble together is one notification, whatever its apps, features, networks and layers.
-    group_by: ['country', 'cause'],
+    group_by: ['country', 'incident'],
     group_wait: '30s',
     group_interval: '5m',
     repeat_interval: '12h',
@@ -171,7 +171,7 @@ const line = (words: string, annotation: string, wrap = (text: string) => text) 
 
 /** The texts of notifications. `peyk.en` and `peyk.fa` say the same, alert by alert. */
 export const templates = (): Record<'peyk.en.tmpl' | 'peyk.fa.tmpl', string> => ({
-  'peyk.en.tmpl': `{{ define "peyk.title" }}[{{ .Status | toUpper }}{{ if eq .Status "firing" }}:{{ .Alerts.Firing | len }}{{ end }}] {{ with .CommonLabels.alertname }}{{ . }}{{ else }}several alerts{{ end }}{{ with .CommonLabels.app }}: {{ . }}{{ else }}{{ if .GroupLabels.cause }}: several messengers{{ end }}{{ end }}{{ with .GroupLabels.country }} in {{ . }}{{ end }}{{ end }}
+  'peyk.en.tmpl': `{{ define "peyk.title" }}[{{ .Status | toUpper }}{{ if eq .Status "firing" }}:{{ .Alerts.Firing | len }}{{ end }}] {{ with .CommonLabels.alertname }}{{ . }}{{ else }}several alerts{{ end }}{{ with .CommonLabels.app }}: {{ . }}{{ else }}{{ if .GroupLabels.incident }}: several messengers{{ end }}{{ end }}{{ with .GroupLabels.country }} in {{ . }}{{ end }}{{ end }}
 
 {{ define "peyk.verdict.en" }}${verdictIn(verdict => looks[verdict].word)}{{ end }}
 

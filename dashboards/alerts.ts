@@ -38,8 +38,8 @@ export type AlertRule = {
   annotations: Record<string, string>
 }
 
-type Finding = 'app' | 'feature' | 'country' | 'verdict' | 'layer' | 'cause'
-const finding = ['app', 'feature', 'country', 'verdict', 'layer', 'cause'] as const
+type Finding = 'app' | 'feature' | 'country' | 'verdict' | 'layer' | 'incident'
+const finding = ['app', 'feature', 'country', 'verdict', 'layer', 'incident'] as const
 
 /** A block on one network is that operator's; on two or more it is the country's, and silences what it contains. */
 const scoped = (networks: Query<Finding>): Query<Finding | 'scope'> =>

@@ -141,7 +141,7 @@ export const Degradation = Type.Object({
       description: 'Other apps whose trouble began on the same network within two hours: likely one cause.',
     }),
   ),
-  cause: Type.Optional(
+  incident: Type.Optional(
     Type.String({
       description:
         'What it is told as one with: the id of one of several findings, of any app and feature, that began on the same network within two hours.',

@@ -29,8 +29,8 @@ const stepBuckets = [0.025, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8] as co
 const workBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10] as const
 
 const place = ['app', 'feature', 'country', 'asn'] as const
-/** `cause`: one for all that fell into trouble together, by which people are told once. */
-const finding = ['app', 'feature', 'country', 'verdict', 'layer', 'state', 'cause'] as const
+/** `incident`: one for all that fell into trouble together, by which people are told once. */
+const finding = ['app', 'feature', 'country', 'verdict', 'layer', 'state', 'incident'] as const
 
 const verdictValues = { verdict: verdicts }
 const findingValues = { verdict: verdicts, layer: [...layers, 'none'], state: states } as const

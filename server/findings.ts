@@ -8,7 +8,7 @@ import type { Feature } from '../measurement/target.ts'
 import type { Finding, TransfersSaid } from './analysis/degradations.ts'
 import { sentenceOf } from './analysis/sentence.ts'
 import { heldOf, PAST_SECONDS } from './analysis/throttling.ts'
-import { besideEachOther, causesOf, matching } from './analysis/together.ts'
+import { besideEachOther, incidentsOf, matching } from './analysis/together.ts'
 import { describe, describeCuts, troubled } from './describe.ts'
 import { pairTestsOf } from './pairs.ts'
 import type { Touched } from './rollup.ts'
@@ -172,10 +172,10 @@ const reconcile = (
 /** What is new in what was found in a country, each with the name of what it began together with. */
 const changesOf = (found: readonly Told[]): Change[] => {
   const begun = found.map(({ degradation }) => ({ ...degradation, onset: seconds(degradation.onset) }))
-  const causes = causesOf(begun)
+  const incidents = incidentsOf(begun)
   return found.flatMap(({ before, degradation: alone }): Change[] => {
-    const cause = causes.get(alone.id)
-    const degradation = cause === undefined ? alone : { ...alone, cause }
+    const incident = incidents.get(alone.id)
+    const degradation = incident === undefined ? alone : { ...alone, incident }
     return before && same(before, degradation) ? [] : [{ change: changeOf(before, degradation), degradation }]
   })
 }
@@ -195,7 +195,7 @@ const named = (finding: Finding, key: Key, before: Degradation | undefined, opti
   const id = before?.id ?? idOf(finding, key, options.salt)
   return {
     id,
-    ...(before?.cause === undefined ? {} : { cause: before.cause }),
+    ...(before?.incident === undefined ? {} : { incident: before.incident }),
     ...key,
     ...plain,
     onset: iso(onset),

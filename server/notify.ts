@@ -4,7 +4,7 @@ import type { Verdict } from '../measurement/verdict.ts'
 import type { Meter } from './exporter.ts'
 import type { Facts, Shelf } from './facts.ts'
 import type { Change } from './findings.ts'
-import { byVerdict, causeOf, type Told, toldAfter } from './told.ts'
+import { byVerdict, incidentOf, type Told, toldAfter } from './told.ts'
 
 /**
  * For those without Prometheus: a webhook and an Alertmanager are told when a degradation opens, worsens or closes. Quiet
@@ -51,7 +51,7 @@ export class Notifier {
 
   constructor(parts: NotifierParts) {
     this.#parts = parts
-    this.#told = parts.facts.of('causes')
+    this.#told = parts.facts.of('incidents')
   }
 
   start(): void {
@@ -74,13 +74,13 @@ export class Notifier {
     const all = named.map((degradation, index) => ({ change: changes[index]!.change, degradation }))
     // The worst first: what is told as blocked need not be told as worse than slow.
     for (const change of all.toSorted(byVerdict)) {
-      const cause = causeOf(change.degradation, told)
-      const after = toldAfter(change, told.get(cause))
+      const incident = incidentOf(change.degradation, told)
+      const after = toldAfter(change, told.get(incident))
       if (!after) continue
-      told.set(cause, after)
-      news.add(cause)
+      told.set(incident, after)
+      news.add(incident)
     }
-    const entries = [...news].map(cause => this.#told.entry(cause, told.get(cause)!))
+    const entries = [...news].map(incident => this.#told.entry(incident, told.get(incident)!))
     if (entries.length > 0) await this.#parts.facts.put(...entries)
   }
 
@@ -106,13 +106,13 @@ export class Notifier {
 
   async #tellWebhook(url: URL): Promise<number> {
     let said = 0
-    for (const [cause, told] of this.#told.all()) {
+    for (const [incident, told] of this.#told.all()) {
       for (const one of told.waiting) {
         await post(url, one, { 'idempotency-key': one.key })
         said++
-        const newest = this.#told.get(cause) ?? told
+        const newest = this.#told.get(incident) ?? told
         const waiting = newest.waiting.filter(({ key }) => key !== one.key)
-        await this.#parts.facts.put(this.#told.entry(cause, { ...newest, waiting }))
+        await this.#parts.facts.put(this.#told.entry(incident, { ...newest, waiting }))
       }
     }
     return said
@@ -138,7 +138,7 @@ export class Notifier {
 /** Labels as Prometheus' rules give them, so that routes, groups and inhibitions are the same. */
 const labelsOf = ({
   id,
-  cause,
+  incident,
   app,
   feature,
   country,
@@ -158,7 +158,7 @@ const labelsOf = ({
     verdict,
     layer: layer ?? 'none',
     scope,
-    cause: cause ?? id,
+    incident: incident ?? id,
   }
 }
 

@@ -81,8 +81,8 @@ const verdictsNow = async (store: Store, params: Since) => {
 
 const degradedNow = async (store: Store) => {
   const open = await onlyPublic(store, await currentDegradations(store, { open: true }))
-  const series = Map.groupBy(open, ({ id, cause, app, feature, country, verdict, layer, state }) =>
-    JSON.stringify({ app, feature, country, verdict, layer: layer ?? 'none', state, cause: cause ?? id }),
+  const series = Map.groupBy(open, ({ id, incident, app, feature, country, verdict, layer, state }) =>
+    JSON.stringify({ app, feature, country, verdict, layer: layer ?? 'none', state, incident: incident ?? id }),
   )
   const each = (value: (of: typeof open) => number) =>
     [...series].map(([labels, of]) => ({

@@ -14,23 +14,23 @@ export type Notification = {
 }
 
 /**
- * What the webhook was last told of one cause (a degradation, or several that began together), and what it is still to be
+ * What the webhook was last told of one incident (a degradation, or several that began together), and what it is still to be
  * told: the worst verdict, and which degradations are open.
  */
 export type Told = { verdict: Verdict; open: readonly string[]; waiting: Notification[] }
 
-/** Words kept for a receiver that is away, per cause: the newest say enough. */
+/** Words kept for a receiver that is away, per incident: the newest say enough. */
 const MOST_WAITING = 5
 
 export const byVerdict = ({ degradation: { verdict: a } }: Change, { degradation: { verdict: b } }: Change): number =>
   a === b ? 0 : worse(a, b) === a ? -1 : 1
 
-/** What it was told as part of, even if it is known under another cause since; else its cause. */
-export const causeOf = ({ id, cause }: Degradation, told: ReadonlyMap<string, Told>): string =>
-  told.entries().find(([, { open }]) => open.includes(id))?.[0] ?? cause ?? id
+/** What it was told as part of, even if it is known under another incident since; else its incident. */
+export const incidentOf = ({ id, incident }: Degradation, told: ReadonlyMap<string, Told>): string =>
+  told.entries().find(([, { open }]) => open.includes(id))?.[0] ?? incident ?? id
 
 /**
- * What is worth a word: the first confirmed degradation of a cause, a worse verdict, the end of the last that is open. Null
+ * What is worth a word: the first confirmed degradation of a incident, a worse verdict, the end of the last that is open. Null
  * where nothing is to be kept.
  */
 export const toldAfter = ({ change, degradation }: Change, before: Told | undefined): Told | null => {

@@ -152,7 +152,11 @@ const climb = (of: { sum: number; onset: number }, at: number, by: number): void
 /** Since when agents are slower, where the trials so far show that they are; else null. */
 export const shifted = (shift: Shift, at: number): { onset: number; by: string } | null => {
   const newest = () => median(shift.recent.slice(-LEVEL.bins))
-  if (shift.rise.sum > LEVEL.above * inertia(shift.memory) && newest() > LEVEL.least && risen(shift, at, OWN.elevated)) {
+  if (
+    shift.rise.sum > LEVEL.above * inertia(shift.memory) &&
+    newest() > LEVEL.least &&
+    risen(shift, at, OWN.elevated)
+  ) {
     return { onset: shift.rise.onset, by: 'level' }
   }
   if (shift.slow.agents.size > 1) {

@@ -16,7 +16,7 @@ const beganTogether = (a: Begun, b: Begun): boolean =>
  * Findings of a country that began together, of any app and feature, by the name they share: the one that any of them has
  * already, so that nobody is told twice, else the id of the first. Those alone are left out.
  */
-export const causesOf = (findings: readonly (Begun & { id: string; cause?: string })[]): Map<string, string> => {
+export const incidentsOf = (findings: readonly (Begun & { id: string; incident?: string })[]): Map<string, string> => {
   const groups: (typeof findings)[number][][] = []
   for (const finding of findings.toSorted((a, b) => a.onset - b.onset || (a.id < b.id ? -1 : 1))) {
     const group = groups.find(of => of.some(other => beganTogether(other, finding)))
@@ -25,8 +25,8 @@ export const causesOf = (findings: readonly (Begun & { id: string; cause?: strin
   }
   return new Map(
     groups.flatMap(group => {
-      const cause = group.find(of => of.cause)?.cause ?? (group.length > 1 ? group[0]!.id : undefined)
-      return cause === undefined ? [] : group.map(({ id }): [string, string] => [id, cause])
+      const incident = group.find(of => of.incident)?.incident ?? (group.length > 1 ? group[0]!.id : undefined)
+      return incident === undefined ? [] : group.map(({ id }): [string, string] => [id, incident])
     }),
   )
 }

@@ -10,7 +10,7 @@ export type Case = {
   fires?: Record<string, string>[]
 }
 
-const finding = { app: 'telegram', feature: 'text', country: 'KE', layer: 'tcp', cause: 'ke-1' }
+const finding = { app: 'telegram', feature: 'text', country: 'KE', layer: 'tcp', incident: 'ke-1' }
 const text = (labels: Record<string, string>) =>
   `{${Object.entries(labels).map(([name, value]) => `${name}="${value}"`)}}`
 const of = (name: string, labels: Record<string, string>) => `${name}${text(labels)}`
@@ -101,7 +101,7 @@ const others: Case[] = [
         feature: 'voice-call',
         country: 'KE',
         layer: 'udp',
-        cause: 'ke-1',
+        incident: 'ke-1',
         verdict: 'partial',
         scope: 'country',
         severity: 'warning',

@@ -54,7 +54,7 @@ const until = async (what: string, done: () => boolean, seconds = 40) => {
 
 const onset = 1_699_509_600
 const finding = (feature: string, verdict: string, country = 'KE', app = 'telegram') =>
-  `app="${app}",feature="${feature}",country="${country}",verdict="${verdict}",layer="tcp",state="confirmed",cause="${country}-1"`
+  `app="${app}",feature="${feature}",country="${country}",verdict="${verdict}",layer="tcp",state="confirmed",incident="${country}-1"`
 const degradation = (labels: string, networks: number) => `peyk_degraded{${labels}} 1
 peyk_degraded_networks{${labels}} ${networks}
 peyk_degraded_agents{${labels}} 85
@@ -151,7 +151,7 @@ describe.skipIf(missing !== '')(`from a finding to people${missing}`, () => {
   test('a national block is one notification, with every fact', async () => {
     await until('the block at the webhook', () => about('KE').length > 0)
     const [first] = about('KE')
-    expect(first).toMatchObject({ version: '4', status: 'firing', groupLabels: { country: 'KE', cause: 'KE-1' } })
+    expect(first).toMatchObject({ version: '4', status: 'firing', groupLabels: { country: 'KE', incident: 'KE-1' } })
     expect(first!.alerts.map(({ labels }) => [labels['alertname'], labels['feature'], labels['scope']]).sort()).toEqual(
       [
         ['MessengerBlocked', 'text', 'country'],

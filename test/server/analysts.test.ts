@@ -65,7 +65,7 @@ const told = async () => {
   )
   return {
     degradations: degradations
-      .map(({ id: _, revision: __, known: ___, cause: ____, ...rest }) => rest)
+      .map(({ id: _, revision: __, known: ___, incident: ____, ...rest }) => rest)
       .toSorted((a, b) => (a.feature < b.feature ? -1 : 1)),
     ...{ series, present },
   }

@@ -5,7 +5,7 @@ import { episodesOf } from '../../server/analysis/detector.ts'
 import { noIsolation, stepIsolation } from '../../server/analysis/isolation.ts'
 import type { Series } from '../../server/analysis/parts.ts'
 import { recurrenceOf } from '../../server/analysis/recurrence.ts'
-import { besideEachOther, causesOf } from '../../server/analysis/together.ts'
+import { besideEachOther, incidentsOf } from '../../server/analysis/together.ts'
 import type { Trial } from '../../server/analysis/trial.ts'
 import { outliersOf, stateOf, type Tally } from '../../server/analysis/trust.ts'
 import { pathsOf } from '../bench/detection/paths.ts'
@@ -146,19 +146,19 @@ describe('one finding per cause', () => {
   })
 
   test('what began together on a network has one name, which stays', () => {
-    const of = (id: string, app: string, at: number, networks: number[], cause?: string) => ({
+    const of = (id: string, app: string, at: number, networks: number[], incident?: string) => ({
       ...{ id, app, onset: onset + at, networks },
-      ...(cause === undefined ? {} : { cause }),
+      ...(incident === undefined ? {} : { incident }),
     })
     const five = ['telegram', 'signal', 'whatsapp', 'viber', 'line'].map((app, i) =>
       of(app, app, i * 900, [1, 2, 3 + i]),
     )
     const alone = [of('later', 'telegram', DAY, [1]), of('elsewhere', 'signal', 0, [99]), of('cut', 'control', 0, [1])]
-    const names = causesOf([...alone, ...five.toReversed()])
+    const names = incidentsOf([...alone, ...five.toReversed()])
     expect([...names].sort()).toEqual(five.map(({ id }) => [id, 'telegram']).sort())
     // One that was told already gives the name, and keeps it when it is alone again.
-    expect(causesOf([five[0]!, { ...five[1]!, cause: 'signal' }]).get('telegram')).toBe('signal')
-    expect(causesOf([{ ...five[1]!, cause: 'signal' }]).get('signal')).toBe('signal')
+    expect(incidentsOf([five[0]!, { ...five[1]!, incident: 'signal' }]).get('telegram')).toBe('signal')
+    expect(incidentsOf([{ ...five[1]!, incident: 'signal' }]).get('signal')).toBe('signal')
   })
 
   test('networks that change together are one finding; one that changes a day later is another', () => {

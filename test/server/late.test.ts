@@ -46,7 +46,7 @@ const arrive = async (watch: Watch, trials: readonly Trial[], now: number, place
 
 const bare = (of: readonly Degradation[]) =>
   of
-    .map(({ id: _, revision: __, known: ___, cause: ____, ...rest }) => rest)
+    .map(({ id: _, revision: __, known: ___, incident: ____, ...rest }) => rest)
     .toSorted((a, b) => (`${a.onset} ${a.app}` < `${b.onset} ${b.app}` ? -1 : 1))
 const found = async () => bare(await currentDegradations(store, { country: 'KE', app: 'telegram' }))
 

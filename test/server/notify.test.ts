@@ -90,7 +90,7 @@ test('quiet by default: without an address nothing is kept or said', async () =>
   await notifier.changed([{ change: 'opened', degradation: degradation({ id: 'quiet' }) }])
   await notifier.tell()
   expect(received).toEqual([])
-  expect([...facts.of('causes').all()]).toEqual([])
+  expect([...facts.of('incidents').all()]).toEqual([])
 })
 
 test('open, worsen, close are said once each; what is unconfirmed or no worse is not', async () => {
@@ -119,7 +119,12 @@ test('five apps that are blocked together are one word to open and one to close'
   received.length = 0
   const notifier = notifierOf()
   const five = ['telegram', 'whatsapp', 'signal', 'viber', 'messenger'].map(app =>
-    degradation({ id: `five ${app}`, app, cause: 'five telegram', verdict: app === 'signal' ? 'blocked' : 'partial' }),
+    degradation({
+      id: `five ${app}`,
+      app,
+      incident: 'five telegram',
+      verdict: app === 'signal' ? 'blocked' : 'partial',
+    }),
   )
   const [first, ...rest] = five
   const tell = async (change: 'opened' | 'revised' | 'closed', all: readonly Degradation[]) => {
