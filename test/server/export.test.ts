@@ -118,7 +118,9 @@ describe('public rows', () => {
     expect((await get(all)).headers.get('x-licence')).toContain('origin ooni: CC BY-NC-SA 4.0')
   })
 
-  test('come in pages of whole windows that join without gaps and doubles, whatever arrives between', async () => {
+  test('come in pages of whole windows that join without gaps and doubles, whatever arrives between', {
+    timeout: 120_000,
+  }, async () => {
     const whole = await (await get(all)).text()
     const pages: string[] = []
     let query: string | undefined = `${all}&limit=500`
