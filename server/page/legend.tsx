@@ -2,7 +2,7 @@ import { verdicts } from '../../measurement/verdict.ts'
 import { VerdictMark } from './shape.tsx'
 import { useView } from './view.tsx'
 
-/** Every verdict with its meaning, from the worst. */
+/** Every verdict with its meaning, from the worst; how it is known, and where all of it can be had. */
 export function Legend() {
   const { words } = useView()
   return (
@@ -18,6 +18,9 @@ export function Legend() {
           </div>
         ))}
       </dl>
+      <p class="quiet">
+        {words.matrix.how} <a href="/openapi.json">{words.matrix.api}</a>
+      </p>
     </details>
   )
 }

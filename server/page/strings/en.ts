@@ -103,7 +103,9 @@ export const en = {
     allFine: (count: number, text: string, app: string) =>
       many(count, `${app} works, the only app measured here.`, `All ${text} apps measured here work.`),
     lineDown: 'This line is down. The neutral controls fail too, so nothing can be said about any app from here.',
-    legend: 'What the words mean',
+    legend: 'What the words mean, and how it is known',
+    how: 'Volunteers’ agents ask the apps’ servers every few minutes, as a phone with the app would, and neutral sites beside them. Confirmed: seen by ten agents, on two networks, or by tests that agree. No account is used, so what an app does behind its servers’ answers is not seen. Formulas and their weak points stand in docs/method.md of the program.',
+    api: 'All numbers (API)',
   },
   chart: {
     back: 'All apps and networks',
