@@ -58,10 +58,10 @@ export const apps: readonly App[] = known.map(app =>
 export const CATALOGUE_VERSION = 5
 
 /**
- * Seconds in place of `FILTER_SPACING` in countries whose filters hold a grudge: a flow that one of them punishes keeps the next to that address from
- * passing, and each new one begins the time anew (Iran: Bock 2020; China: Bock 2021, "Your Censor is My Censor").
+ * Seconds in place of `FILTER_SPACING` in countries whose filters hold a grudge for longer: what one of them punished keeps
+ * the next flow to that address from passing for some ten minutes (TSPU; reference detection.md §2.1, §5.1).
  */
-export const SPACING_IN: Readonly<Record<string, number>> = { IR: 600, CN: 600 }
+export const SPACING_IN: Readonly<Record<string, number>> = { RU: 600 }
 
 /** The neutral controls: never judged themselves, they tell a dead line from a blocked app. */
 export const CONTROL = 'control'

@@ -310,7 +310,7 @@ test('in a country whose filters hold a grudge, what they may react to rests lon
   const rests = (country: string) =>
     asked.map(target => {
       const { schedule } = start(profiles.home, [appOf('telegram', asked)])
-      schedule.adopt({ apps: [], forbidden: {}, spacing: { IR: 600 } }, 0)
+      schedule.adopt({ apps: [], forbidden: {}, spacing: { RU: 600 } }, 0)
       schedule.plan(0, { ...place, country })
       schedule.spacing.ended(target, 1_000, null)
       return schedule.spacing.freeAt(target) - 1_000
