@@ -214,7 +214,6 @@ describe('the folder listing is the map', () => {
     'measurement/metrics.ts':
       'one table: every metric stands beside the others, so that caps and names can be compared',
     'probes/agent/agent.ts': 'composition and life cycle of the agent, read as one story',
-    'probes/agent/reporter.ts': 'one state machine: enrolment, delivery, receipts, catalogue',
     'probes/agent/schedule.ts': 'the laws of the schedule hold together; spacing and budget are files of their own',
     'probes/agent/spool.ts': 'one durable structure whose invariants span all its methods',
     'dashboards/boards/app.ts': 'one board, top to bottom as it is seen',
