@@ -18,12 +18,14 @@ export const touchAll = (touched: Touched, more: Touched): void => {
   for (const [network, windows] of more) touched.set(network, windows.union(touched.get(network) ?? new Set()))
 }
 
-/** Windows per statement: bounds the size of its parameters, and what a statement holds in memory. */
-const CHUNK = 1_000
+/** Windows per statement: bounds the size of its parameters. */
+const CHUNK = 4_000
+/** Of those that are made from raw rows: bounds what is held in memory, and sorts faster. */
+const RAW_CHUNK = 1_000
 /** Clocks wrong by more than this are looked for apart, so that the others stay a range of the sort key. */
 const NEAR_SECONDS = 86_400
 
-export function* chunksOf(touched: Touched): Generator<Params> {
+export function* chunksOf(touched: Touched, most: number = CHUNK): Generator<Params> {
   let networks: { country: string; asn: number; at: number }[] = []
   const params = (): Params => ({
     countries: networks.map(({ country }) => country),
@@ -36,7 +38,7 @@ export function* chunksOf(touched: Touched): Generator<Params> {
     const [country = '', asn = ''] = network.split(' ')
     for (const at of windows) {
       networks.push({ country, asn: Number(asn), at })
-      if (networks.length < CHUNK) continue
+      if (networks.length < most) continue
       yield params()
       networks = []
     }
@@ -198,7 +200,7 @@ FROM (SELECT * FROM numbers FULL JOIN told USING (app, feature, country, network
 ${paired ? 'FULL JOIN transfers USING (app, feature, country, network, start)' : ''}`
 
 export const agentWindows = async (store: Store, touched: Touched): Promise<void> => {
-  for (const chunk of chunksOf(touched))
+  for (const chunk of chunksOf(touched, RAW_CHUNK))
     await store.command(AGENT_WINDOWS, { ...facts, ...chunk, revision: Date.now() })
 }
 

@@ -8,10 +8,10 @@ const DURABLE = 'fsync_after_insert = 1, fsync_part_directory = 1'
 const word = 'LowCardinality(String)'
 
 /**
- * Rollups lie by stretches of 36 spans, and in each by series: few pieces to read for a long series, few rows for the
+ * Rollups lie by stretches of 72 spans, and in each by series: few pieces to read for a long series, few rows for the
  * present. The engine does not conclude from times which stretches there are: readers of single series, or of short times, say so.
  */
-const STRETCH_SPANS = 36
+const STRETCH_SPANS = 72
 const STRETCH = `intDiv(toUInt32(at), level * ${STRETCH_SPANS})`
 
 /** SQL: rollups of one level in [from, to), all three SQL that gives numbers. */

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
 import { allTargets } from '../../measurement/catalogue.ts'
 import { rollupLevels } from '../../measurement/windows.ts'
 import { openEmbedded } from '../../server/store/chdb.ts'
@@ -49,6 +50,8 @@ const fill = async (store: Store, agents: number, end: number): Promise<number> 
       )
     }
   }
+  // A server of this age has done with merging.
+  while ((await store.query('SELECT 1 AS one FROM system.merges LIMIT 1')).length > 0) await wait(1_000)
   const [row] = await store.query<{ n: number }>('SELECT count() AS n FROM agent_windows')
   return row!.n
 }
