@@ -21,7 +21,7 @@ export const touchAll = (touched: Touched, more: Touched): void => {
 /** Windows per statement: bounds the size of its parameters. */
 const CHUNK = 4_000
 /** Of those that are made from raw rows: bounds what is held in memory, and sorts faster. */
-const RAW_CHUNK = 1_000
+const RAW_CHUNK = 2_000
 /** Clocks wrong by more than this are looked for apart, so that the others stay a range of the sort key. */
 const NEAR_SECONDS = 86_400
 
