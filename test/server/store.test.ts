@@ -91,6 +91,25 @@ test('what was made of rows outlives a new order of theirs, wherever the first a
   await store.close()
 })
 
+test('what agents measured before trials were paired as they come is paired when the store is opened', async () => {
+  const data = folder()
+  onTestFinished(() => rmSync(data, { recursive: true, force: true }))
+  const store = await openEmbedded(data)
+  await migrate(store)
+  const before = migrations.findIndex(of => of.some(sql => sql.startsWith('CREATE TABLE agent_trials')))
+  await store.command('DROP TABLE agent_trials')
+  await store.command('DELETE FROM migrations WHERE version > {before:UInt32}', { before })
+  const place = { app: 'control', feature: 'web', country: 'KE', asn: 1, agent: 'a', at: 1_700_000_400 }
+  await store.insert('agent_windows', [{ ...place, control_tried: 3, control_answered: 2, revision: 1 }])
+  await migrate(store)
+  expect(
+    await store.query(
+      'SELECT app, asn, agent, toUnixTimestamp(at) AS at, attempts, answered, abroad, home FROM agent_trials',
+    ),
+  ).toEqual([{ app: 'control', asn: 1, agent: 'a', at: 1_700_000_100, attempts: 3, answered: 2, abroad: 1, home: 2 }])
+  await store.close()
+})
+
 test('a folder in use is refused, with the process and its address; a stale lock is taken over', () => {
   const data = folder()
   writeFileSync(join(data, 'lock'), JSON.stringify({ pid: 1, url: 'http://127.0.0.1:8400' }))
