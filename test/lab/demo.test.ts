@@ -9,7 +9,12 @@ import { StillClock } from './time.ts'
 
 test('time passes only while everybody sleeps', async () => {
   const times: number[] = []
-  const clock = new StillClock(1_000, 10, 2, async until => until <= 1_100)
+  const clock = new StillClock(
+    1_000,
+    () => 10,
+    2,
+    async until => until <= 1_100,
+  )
   const never = new AbortController().signal
   const loop = async (every: number, busy: number) => {
     while (clock.wall() < 1_090) {
@@ -31,7 +36,7 @@ test('the first hours of the demo: real agents in April 2018, and simulated in e
     PEYK_DATA: mkdtempSync(join(tmpdir(), 'peyk-demo-')),
     ...{ PEYK_PORT: '0', PEYK_METRICS_PORT: '0', PEYK_LOG: 'silent' },
   }
-  const demo = await replay(env, { to: scene.from + 2.5 * 3_600 })
+  const demo = await replay(env, { to: scene.from + 4.5 * 3_600 })
   onTestFinished(() => demo.close())
   const answer = await fetch(`${demo.server.url}/v1/reachability?country=IR&app=telegram&feature=text`)
   const { places, sources } = (await answer.json()) as Reachability

@@ -31,13 +31,15 @@ Exit codes: 0 shown, 2 wrong usage or a setting is wrong.
 
 /** Agents on each network of the country: fewer would be one family's word. */
 const AGENTS = 3
-/** Half-hours: every network is measured twice an hour. */
+/** Every network is measured once a tick; what came of it is reported every other hour, since each report costs the server a batch. */
 const PROFILE = {
-  ...{ round: 1_500, report: 1_500, deciding: 1_500, within: 1_800, other: 1_800 },
+  ...{ round: 1_500, report: 7_200, deciding: 1_500, within: 1_800, other: 1_800 },
   ...{ bytesPerDay: 100e6, concurrency: 4 },
   pairs: { shape: { every: null, bytes: 0 }, confirm: { every: 86_400, bytes: 30e6 } },
 }
-const TICK = 1_800
+/** Half-hours from the night before each event to a day after it, hours in between. */
+const tick = (at: number): number =>
+  [scene.ordered, scene.banned].some(event => at >= event - 8 * 3_600 && at < event + 86_400) ? 1_800 : 3_600
 /** Moments of which /metrics is kept: Telegram at home, moved, banned. */
 const MOMENTS = ['2018-04-25T12:00:00Z', '2018-04-27T12:00:00Z', '2018-04-30T18:00:00Z']
 
@@ -103,10 +105,17 @@ export const replay = async (
     return false
   }
   // Each agent measures and reports: two loops.
-  const clock: Clock = new StillClock(scene.from, TICK, 2 * places.length, passing)
+  const clock: Clock = new StillClock(scene.from, tick, 2 * places.length, passing)
   await buildPageIfStale()
   const server = await runServer(config, {
-    ...{ events: loadEvents(), origin: 'simulated', now: clock.wall, gather: 8_000, page: pageFolder, version: 'demo' },
+    ...{
+      events: loadEvents(),
+      origin: 'simulated',
+      now: clock.wall,
+      gather: 20_000,
+      page: pageFolder,
+      version: 'demo',
+    },
     catalogue: () => ({ bytes: Buffer.from(catalogue), version: 1 }),
   })
   const token = readFileSync(join(config.PEYK_DATA, 'admin-token'), 'utf8').trim()

@@ -5,11 +5,11 @@ type Sleeper = { until: number; wake: () => void }
 /**
  * Time that passes only while everybody sleeps: real agents live weeks in minutes, and what they measure takes as long as it
  * really takes. `loops` is how many loops share the clock (an agent has two: it measures and it reports). Time moves by whole
- * ticks, so that many wake up together and measure at the same time.
+ * ticks, as long as the hour asks for, so that many wake up together and measure at the same time.
  */
 export class StillClock implements Clock {
   readonly #start: number
-  readonly #tick: number
+  readonly #tick: (at: number) => number
   readonly #loops: number
   readonly #sleepers = new Set<Sleeper>()
   /** Told before time moves on to `until` (Unix seconds); where it answers false, time stands still for good. */
@@ -17,7 +17,12 @@ export class StillClock implements Clock {
   #now: number
   #moving = false
 
-  constructor(start: number, tick: number, loops: number, passing: (until: number) => Promise<boolean>) {
+  constructor(
+    start: number,
+    tick: (at: number) => number,
+    loops: number,
+    passing: (until: number) => Promise<boolean>,
+  ) {
     this.#start = start
     this.#now = start
     this.#tick = tick
@@ -46,7 +51,8 @@ export class StillClock implements Clock {
     if (this.#moving || this.#sleepers.size < this.#loops) return
     this.#moving = true
     const first = Math.min(...[...this.#sleepers].map(({ until }) => until))
-    const next = Math.ceil(first / this.#tick) * this.#tick
+    const tick = this.#tick(this.#now)
+    const next = Math.ceil(first / tick) * tick
     if (!(await this.#passing(next))) return
     this.#now = next
     this.#moving = false
