@@ -58,7 +58,9 @@ const SEGMENT = 1_448
 /** Round trips under load that are needed. */
 const LEAST_TRIPS = 2
 /** A line that fills no queue stays below this many idle round trips (§5.3.3; §1.4 has the same). */
-const UNQUEUED = 1.3
+const QUEUED = 1.3
+/** Below this many there is none that a round trip of a quarter of a second would hide. */
+const UNQUEUED = 1.1
 /** A freeze lets through less than this, and then nothing for longer than this (§5.3.4). */
 const FROZEN_BYTES = 70 * 1024
 export const FROZEN_SECONDS = 3
@@ -210,8 +212,9 @@ const isSteady = (rates: readonly number[]): boolean => {
 const pacing = (pairs: readonly Pair[]): Mechanism | null => {
   const loads = pairs.flatMap(({ app: { trips = [] } }) => loadOf(trips) ?? [])
   if (loads.length === 0) return null
-  if (median(loads) >= UNQUEUED) return 'shape'
-  return pairs.every(({ app }) => app.gap * endingRate(app) > SILENT * SEGMENT) ? 'police' : null
+  const longer = median(loads)
+  if (longer >= QUEUED) return 'shape'
+  return longer < UNQUEUED && pairs.every(({ app }) => app.gap * endingRate(app) > SILENT * SEGMENT) ? 'police' : null
 }
 
 /** How many times longer a round trip is under load: the shortest of some, as one that lost a packet says nothing of a queue. */

@@ -90,8 +90,13 @@ describe('one agent’s three pairs', () => {
       three({ ...policed, gap: 0.2, trips: [0.05, 0.052, 0.055] }, fast),
       { mechanism: null },
     ],
+    [
+      'held, they do by a quarter: nobody knows',
+      three({ ...policed, trips: [0.2, 0.26, 0.25] }, fast),
+      { mechanism: null },
+    ],
     ['one trip under load is too few', three({ ...policed, trips: [0.05, 0.09] }, fast), { mechanism: null }],
-    ['held, they do not: no queue', three({ ...policed, trips: [0.05, 0.3, 0.055] }, fast), { mechanism: 'police' }],
+    ['held, they do not: no queue', three({ ...policed, trips: [0.05, 0.3, 0.052] }, fast), { mechanism: 'police' }],
     ['frozen after 16 KB', three(frozen(), fast), { answer: 'throttled', mechanism: 'freeze', rate: null }],
     [
       'frozen, once before anything had come',
