@@ -22,7 +22,7 @@ USER node
 ENTRYPOINT ["node", "peyk.ts"]
 
 FROM base AS agent
-ENV MALLOC_TRIM_THRESHOLD_=65536 MALLOC_MMAP_THRESHOLD_=65536
+ENV MALLOC_TRIM_THRESHOLD_=65536 MALLOC_MMAP_THRESHOLD_=65536 NODE_OPTIONS=--max-old-space-size=48
 COPY --from=build --chown=root:root /peyk/package.json /peyk/peyk.ts /peyk/LICENSE ./
 COPY --from=build --chown=root:root /peyk/node_modules ./node_modules
 COPY --from=build --chown=root:root /peyk/measurement ./measurement

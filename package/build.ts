@@ -131,7 +131,7 @@ const prepare = async (
   const config = {
     ...{ main: 'main.cjs', output: 'peyk.blob', disableExperimentalSEAWarning: true },
     assets: Object.fromEntries(names.map(name => [name, name])),
-    execArgv: ['--max-semi-space-size=1', '--max-old-space-size=48'],
+    execArgv: ['--max-semi-space-size=1'],
   }
   writeFileSync(join(work, 'sea.json'), JSON.stringify(config))
   // In its folder: the paths stand in the result.

@@ -242,6 +242,7 @@ const idOf = ({ networks, onset, layer }: Finding, { app, feature, country }: Ke
 
 /** Whether two say the same: a sentence says it in words, and a program with better words must not revise what was cited. */
 const same = (a: Degradation, b: Degradation): boolean => {
-  const bare = ({ revision: _, known: __, sentence: ___, ...rest }: Degradation) => JSON.stringify(Object.entries(rest).toSorted())
+  const bare = ({ revision: _, known: __, sentence: ___, ...rest }: Degradation) =>
+    JSON.stringify(Object.entries(rest).toSorted())
   return bare(a) === bare(b)
 }

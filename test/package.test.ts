@@ -237,7 +237,10 @@ describe.skipIf(!here)('the single executable', () => {
       for (const word of ['telegram', 'control.', 'connection_', 'failure', '"KE"', 'country', '127.0.85', '41.90'])
         expect(kept).not.toContain(word)
       await vi.waitFor(() => expect(collector.stored.size).toBe(2), { timeout: 120_000, interval: 200 })
-      expect(JSON.parse(await peyk('agent', 'status', '--json'))).toMatchObject({ rounds: 2, spool: { measurements: 0 } })
+      expect(JSON.parse(await peyk('agent', 'status', '--json'))).toMatchObject({
+        rounds: 2,
+        spool: { measurements: 0 },
+      })
       expect(await peyk('agent', 'panic')).toBe('Deleted.\n')
       await gone
       expect(readdirSync(join(folder, 'data'))).toEqual([])

@@ -185,7 +185,8 @@ export const migrate = async (store: Store): Promise<void> => {
       })
     }
     // What the store knew before there was this table is paired now.
-    if (version === PAIRED_SINCE && done > 0) await store.command(pairingSql('WHERE 1'), { ...pairingParams, revision: 0 })
+    if (version === PAIRED_SINCE && done > 0)
+      await store.command(pairingSql('WHERE 1'), { ...pairingParams, revision: 0 })
     await store.insert('migrations', [{ version }])
   }
 }

@@ -104,7 +104,8 @@ const live = async (
     const code = [program, JSON.stringify(options)]
     // As in the unit and the container.
     const malloc = { MALLOC_ARENA_MAX: '1', MALLOC_TRIM_THRESHOLD_: '65536', MALLOC_MMAP_THRESHOLD_: '65536' }
-    const agent = run(near, code, { NODE_EXTRA_CA_CERTS: root, UV_THREADPOOL_SIZE: '16', ...malloc }, resolver)
+    const memory = { ...malloc, NODE_OPTIONS: '--max-old-space-size=48' }
+    const agent = run(near, code, { NODE_EXTRA_CA_CERTS: root, UV_THREADPOOL_SIZE: '16', ...memory }, resolver)
     const gone = ended(agent)
     const day = JSON.parse(await firstLine(agent)) as Day
     await gone

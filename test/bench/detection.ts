@@ -75,5 +75,6 @@ const late: Part = (runs, figure) => {
 /** By default without the largest store. */
 const costs: Part = async (_, figure) => {
   for (const found of cost(scoring.lines)) figure({ ...ours, ...found })
-  for await (const found of costOfStore(Number(process.argv[5] ?? 10_000))) figure({ ...ours, simulated: 'store', ...found })
+  for await (const found of costOfStore(Number(process.argv[5] ?? 10_000)))
+    figure({ ...ours, simulated: 'store', ...found })
 }
