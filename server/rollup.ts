@@ -164,9 +164,10 @@ voters AS (
     sum(attempts) AS tried, sum(answered) AS got,
     sumMap(CAST((arrayMap(k -> splitByChar('/', k)[2], mapKeys(failures)), mapValues(failures)), 'Map(String, UInt32)')) AS failed,
     groupArrayArray(arrayZip(arrayMap(k -> toString(k), mapKeys(seconds)), mapValues(seconds))) AS timed
-  FROM (SELECT * FROM agent_windows FINAL WHERE ${DECIDES}
-    AND at >= fromUnixTimestamp(intDiv({from:UInt32}, ${level}) * ${level}) AND at < fromUnixTimestamp({to:UInt32} + ${level})
-    AND country IN {countries:Array(String)})
+  FROM (SELECT * FROM agent_windows FINAL
+    PREWHERE at >= fromUnixTimestamp(intDiv({from:UInt32}, ${level}) * ${level}) AND at < fromUnixTimestamp({to:UInt32} + ${level})
+      AND country IN {countries:Array(String)}
+    WHERE ${DECIDES})
   ${NETWORKS}
   WHERE (country, network, start) IN (SELECT country, asn, start FROM touched)
   GROUP BY app, feature, country, network, agent, start HAVING tried > 0

@@ -17,7 +17,7 @@ export const flagNetworks = async (store: Store, touched: Touched, least: number
          SELECT country, asn, first + n AS day, uniqExactIf(agent, volunteer) AS volunteers FROM (
            SELECT country, asn, agent, toDate(at) AS first, max(origin = 'agent' AND role != 'operator') AS volunteer
            FROM agent_windows FINAL
-           WHERE at >= fromUnixTimestamp(greatest(0, {from:Int64} - ${TRAILING_DAYS} * 86400))
+           PREWHERE at >= fromUnixTimestamp(greatest(0, {from:Int64} - ${TRAILING_DAYS} * 86400))
              AND at < fromUnixTimestamp({to:UInt32} + ${TRAILING_DAYS} * 86400)
              AND (country, asn) IN (SELECT t.1, t.2 FROM (SELECT arrayJoin(arrayZip({countries:Array(String)}, {asns:Array(UInt32)})) AS t))
            GROUP BY country, asn, agent, first)

@@ -68,6 +68,7 @@ const rangeOf = (starts: readonly number[]) => ({
   to: starts.at(-1)! + ROLLUP_SECONDS,
 })
 
+/** Rows are picked by their sort key (PREWHERE) before the engine puts doubles out, which is what costs. */
 const WITHIN = 'at >= fromUnixTimestamp({from:UInt32}) AND at < fromUnixTimestamp({to:UInt32})'
 
 const judgeNetwork = async (
@@ -83,26 +84,26 @@ const judgeNetwork = async (
        attempts AS tries, agent_windows.answered AS answers,
        if(agent_windows.attempts = agent_windows.answered AND ${TOTAL('seconds')} > 0 AND ${TOTAL('control_seconds')} > 0,
          log(${TOTAL('seconds')} / ${TOTAL('control_seconds')}), NULL) AS ratio
-     FROM agent_windows FINAL WHERE country = {country:String} AND asn = {asn:UInt32} AND ${WITHIN}
-       AND attempts > 0 AND ${DECIDES} ORDER BY app, feature, at`,
+     FROM agent_windows FINAL PREWHERE country = {country:String} AND asn = {asn:UInt32} AND ${WITHIN}
+       WHERE attempts > 0 AND ${DECIDES} ORDER BY app, feature, at`,
     params,
   )
   const controls = await store.query<Control>(
     `SELECT agent, toUnixTimestamp(at) AS start, any(control_tried) AS foreign_tried, any(control_answered) AS foreign_answered,
        any(domestic_tried) AS domestic_tried, any(domestic_answered) AS domestic_answered
-     FROM agent_windows FINAL WHERE country = {country:String} AND asn = {asn:UInt32} AND ${WITHIN} AND app = {control:String}
+     FROM agent_windows FINAL PREWHERE country = {country:String} AND asn = {asn:UInt32} AND ${WITHIN} AND app = {control:String}
      GROUP BY agent, at ORDER BY at`,
     params,
   )
   const compared = await store.query<Compared>(
     `SELECT app, feature, agent, toUnixTimestamp(at) AS start, last_failure = 'dns_inconsistent' AS misled
-     FROM agent_windows FINAL WHERE country = {country:String} AND asn = {asn:UInt32} AND ${WITHIN}
-       AND attempts > 0 AND target IN {comparing:Array(String)} ORDER BY at`,
+     FROM agent_windows FINAL PREWHERE country = {country:String} AND asn = {asn:UInt32} AND ${WITHIN}
+       WHERE attempts > 0 AND target IN {comparing:Array(String)} ORDER BY at`,
     params,
   )
   const elsewhere = await store.query<Elsewhere>(
     `SELECT app, feature, asn, country, toUnixTimestamp(at) AS start, sum(attempts) AS attempts, sum(answered) AS answered
-     FROM agent_windows FINAL WHERE role = 'control' AND asn != {asn:UInt32} AND ${WITHIN} AND ${DECIDES}
+     FROM agent_windows FINAL PREWHERE asn != {asn:UInt32} AND ${WITHIN} WHERE role = 'control' AND ${DECIDES}
      GROUP BY app, feature, asn, country, at HAVING attempts > 0`,
     params,
   )
