@@ -41,7 +41,7 @@ const OVERLAP_SECONDS = 600
 
 /**
  * Hours and days are made of all rows of theirs, not only of the touched windows: the more there are, the longer it takes,
- * and the rarer it is done. At most every fifth second goes there; a minute late at most, well within OVERLAP_SECONDS.
+ * and the rarer it is done. At most every fifth second goes there; a minute late at most.
  */
 const REST = 4
 const LONGEST_REST_MS = 60_000
@@ -60,6 +60,8 @@ export class Analyst {
   /** Windows whose hours and days are to be made anew, not before `#rested` (on the process's clock). */
   #coarse: Touched = new Map()
   #rested = 0
+  /** When what was judged last began to be (Unix seconds): rows that arrived before are in the windows. */
+  #judged = 0
   #resting: NodeJS.Timeout | undefined
   #timer: NodeJS.Timeout | undefined
   #tick: NodeJS.Timeout | undefined
@@ -209,7 +211,10 @@ export class Analyst {
     const coarse = this.#coarse
     this.#coarse = new Map()
     try {
-      await rollups(this.#parts.store, coarse, verdicts, coarseLevels)
+      const { store, facts } = this.#parts
+      await rollups(store, coarse, verdicts, coarseLevels)
+      // Only now: a process killed before makes them anew from the rows.
+      await facts.put(facts.of<{ arrived: number }>('analyst').entry('settled', { arrived: this.#judged }))
     } catch (error) {
       touchAll(this.#coarse, coarse)
       throw error
@@ -219,7 +224,7 @@ export class Analyst {
   }
 
   async #settleWindows(): Promise<void> {
-    const { store, facts, events, networkName, leastAgents, now, changed, settled } = this.#parts
+    const { store, events, networkName, leastAgents, now, changed, settled } = this.#parts
     const touched = this.#touched
     const began = now()
     // Whole seconds: the store's times are.
@@ -235,7 +240,7 @@ export class Analyst {
       await rollups(store, judged, verdicts, [ROLLUP_SECONDS])
       touchAll(this.#coarse, judged)
       const changes = await detect(sights, store, { events, networkName, now: at, salt: await this.#salt() })
-      await facts.put(facts.of<{ arrived: number }>('analyst').entry('settled', { arrived: began }))
+      this.#judged = began
       if (this.#touched.size === 0) this.#waiting = 0
       settled?.(judged, now() - began)
       if (changes.length > 0) await changed?.(changes)
