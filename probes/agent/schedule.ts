@@ -133,7 +133,9 @@ export class Schedule {
     if (now >= this.refitAt) this.refit(eligible, place, now)
     const paces = this.paces(eligible)
     const { round } = paces
-    this.next = now + round * this.jitter()
+    // What is asked for and has not rested yet is not put off by a whole round.
+    const resting = eligible.filter(({ requested }) => requested > now).map(({ target }) => this.spacing.freeAt(target))
+    this.next = Math.min(now + round * this.jitter(), ...resting.filter(at => at > now))
     const due = this.due(eligible, now)
     const controls = due.length ? this.controls(eligible, due, now) : []
     if (controls === 'wait') {

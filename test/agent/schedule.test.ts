@@ -257,6 +257,16 @@ test('who may be asked: families, countries, roles, risk, consent, retired apps,
   expect(asked({ apps: ['other'] })).toEqual([])
 })
 
+test('a request whose address has not rested yet waits for that, and not for the next round', () => {
+  const asked = [tcpTarget('t.slow', { host: 'a.test', spacing: 180 })]
+  const { clock, schedule } = start(profiles.home, [appOf('t', asked)])
+  live(schedule, clock, 1, () => ({ duration: 10, bytes: 1_400, connected: null }))
+  const ended = clock.now
+  schedule.request(['t.slow'], clock.now + 1_000, clock.now)
+  const { events } = live(schedule, clock, 200, () => ({ duration: 10, bytes: 1_400, connected: null }))
+  expect(events.map(({ at }) => at - ended)).toEqual([180])
+})
+
 test('a request is honoured early, once, and not past its expiry', () => {
   const targets = Array.from({ length: 30 }, (_, at) => tcpTarget(`t.${at}`, { host: `h${at}.test`, decides: 'no' }))
   const { clock, schedule } = start(profiles.home, [appOf('t', targets)], {}, () => 0.5)
