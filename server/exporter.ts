@@ -1,4 +1,5 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { setImmediate as breath } from 'node:timers/promises'
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 import { type LabelsOf, type Metric, type MetricName, metrics } from '../measurement/metrics.ts'
 
@@ -106,6 +107,7 @@ export class Exporter implements Meter {
   async render(): Promise<string> {
     for (const [name, samples] of Object.entries(await this.#state())) {
       this.#replace(name as GaugeName, (samples ?? []) as readonly Sample<GaugeName>[])
+      await breath()
     }
     for (const percentile of ['50', '99', '100'] as const) {
       const nanoseconds = percentile === '100' ? this.#loop.max : this.#loop.percentile(Number(percentile))
@@ -116,7 +118,13 @@ export class Exporter implements Meter {
     for (const [family, { folded, dropped }] of this.#families) {
       if (folded.size + dropped) this.#gauges.get('peyk_series_folded')?.set({ family }, folded.size + dropped)
     }
-    return await this.#registry.metrics()
+    // Family by family, so that agents and readers wait for one of them at most.
+    const families: string[] = []
+    for (const { name } of this.#registry.getMetricsAsArray()) {
+      families.push(await this.#registry.getSingleMetricAsString(name))
+      await breath()
+    }
+    return `${families.join('\n\n')}\n`
   }
 
   close(): void {
