@@ -31,9 +31,9 @@ Exit codes: 0 shown, 2 wrong usage or a setting is wrong.
 
 /** Agents on each network of the country: fewer would be one family's word. */
 const AGENTS = 3
-/** Every network is measured once a tick; what came of it is reported every other hour, since each report costs the server a batch. */
+/** Every network is measured once a tick; what came of it is reported by the hour, for the present looks an hour back. */
 const PROFILE = {
-  ...{ round: 1_500, report: 7_200, deciding: 1_500, within: 1_800, other: 1_800 },
+  ...{ round: 1_500, report: 3_600, deciding: 1_500, within: 1_800, other: 1_800 },
   ...{ bytesPerDay: 100e6, concurrency: 4 },
   pairs: { shape: { every: null, bytes: 0 }, confirm: { every: 86_400, bytes: 30e6 } },
 }
