@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { PolicyEvent } from '../events/event.ts'
 import { verdicts } from '../measurement/verdict.ts'
-import { ROLLUP_SECONDS, rollupLevels, VERDICT_LOOKBACK_SECONDS } from '../measurement/windows.ts'
+import { ROLLUP_SECONDS, VERDICT_LOOKBACK_SECONDS } from '../measurement/windows.ts'
 import { flagNetworks } from './analysis/anonymity.ts'
 import { judgeTouched } from './analysis/verdicts.ts'
 import { Arrivals } from './arrivals.ts'
@@ -9,6 +9,7 @@ import type { Facts } from './facts.ts'
 import { type Change, detect, look } from './findings.ts'
 import { agentPairs } from './pairs.ts'
 import { agentWindows, rollups, type Touched, touch, touchAll } from './rollup.ts'
+import { Spans } from './spans.ts'
 import type { Store } from './store/store.ts'
 import { Watch } from './watch.ts'
 
@@ -40,14 +41,6 @@ const FOLLOW_MS = 5_000
 const OVERLAP_SECONDS = 600
 
 /**
- * Hours and days are made of all rows of theirs, not only of the touched windows: the more there are, the longer it takes,
- * and the rarer it is done. At most every fifth second goes there; a minute late at most.
- */
-const REST = 4
-const LONGEST_REST_MS = 60_000
-const coarseLevels = rollupLevels.filter(level => level !== ROLLUP_SECONDS)
-
-/**
  * Turns raw rows into public answers: agent windows, verdicts, the anonymity flag, rollups, degradations; for the touched
  * windows only. Idempotent, so a killed or a second analyst does no harm: where it stopped stands in the store.
  */
@@ -57,12 +50,9 @@ export class Analyst {
   #touched: Touched = new Map()
   #recent = new Map<string, number>()
   #working: Promise<void> = Promise.resolve()
-  /** Windows whose hours and days are to be made anew, not before `#rested` (on the process's clock). */
-  #coarse: Touched = new Map()
-  #rested = 0
+  readonly #spans: Spans
   /** When what was judged last began to be (Unix seconds): rows that arrived before are in the windows. */
   #judged = 0
-  #resting: NodeJS.Timeout | undefined
   #timer: NodeJS.Timeout | undefined
   #tick: NodeJS.Timeout | undefined
   readonly #arrivals: Arrivals | null
@@ -75,6 +65,7 @@ export class Analyst {
   constructor(parts: AnalystParts) {
     this.#parts = parts
     this.#watch = new Watch(parts.store)
+    this.#spans = new Spans(parts.store, () => this.#schedule(0))
     this.#arrivals = parts.follow ? new Arrivals(parts.store) : null
   }
 
@@ -144,18 +135,18 @@ export class Analyst {
     await this.#follow()
     clearTimeout(this.#timer)
     this.#timer = undefined
-    this.#rested = 0
+    this.#spans.hurry()
     await this.#settle()
   }
 
   async stop(): Promise<void> {
     clearTimeout(this.#tick)
-    clearTimeout(this.#resting)
     this.#stopped = true
     clearTimeout(this.#following)
     await this.#asking
     clearTimeout(this.#timer)
     await this.#working
+    this.#spans.stop()
   }
 
   #add(country: string, asn: number, at: number): void {
@@ -198,29 +189,10 @@ export class Analyst {
 
   async #settle(): Promise<void> {
     if (this.#touched.size > 0) await this.#settleWindows()
-    if (this.#coarse.size > 0) await this.#settleSpans()
-  }
-
-  async #settleSpans(): Promise<void> {
-    clearTimeout(this.#resting)
-    const began = performance.now()
-    if (began < this.#rested) {
-      this.#resting = setTimeout(() => this.#schedule(0), this.#rested - began).unref()
-      return
-    }
-    const coarse = this.#coarse
-    this.#coarse = new Map()
-    try {
-      const { store, facts } = this.#parts
-      await rollups(store, coarse, verdicts, coarseLevels)
-      // Only now: a process killed before makes them anew from the rows.
-      await facts.put(facts.of<{ arrived: number }>('analyst').entry('settled', { arrived: this.#judged }))
-    } catch (error) {
-      touchAll(this.#coarse, coarse)
-      throw error
-    }
-    const ended = performance.now()
-    this.#rested = ended + Math.min(REST * (ended - began), LONGEST_REST_MS)
+    if (!(await this.#spans.settle())) return
+    // Only now: a process killed before makes hours and days anew from the rows.
+    const { facts } = this.#parts
+    await facts.put(facts.of<{ arrived: number }>('analyst').entry('settled', { arrived: this.#judged }))
   }
 
   async #settleWindows(): Promise<void> {
@@ -238,7 +210,7 @@ export class Analyst {
       const judged = await judgeTouched(store, touched, at, { usual: (...of) => this.#watch.usual(...of), paired })
       await flagNetworks(store, touched, leastAgents)
       await rollups(store, judged, verdicts, [ROLLUP_SECONDS])
-      touchAll(this.#coarse, judged)
+      this.#spans.add(judged)
       const changes = await detect(sights, store, { events, networkName, now: at, salt: await this.#salt() })
       this.#judged = began
       if (this.#touched.size === 0) this.#waiting = 0

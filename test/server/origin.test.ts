@@ -37,7 +37,9 @@ test('simulated data is labelled in every series, and no other server opens its 
   const server = await runServer(config, parts)
   const { store } = server.shared
   await expect
-    .poll(async () => (await store.query('SELECT 1 FROM rollups WHERE level = 86400 LIMIT 1', {})).length, { timeout: 60_000 })
+    .poll(async () => (await store.query('SELECT 1 FROM rollups WHERE level = 86400 LIMIT 1', {})).length, {
+      timeout: 60_000,
+    })
     .toBe(1)
   const metrics = await (await fetch(server.metricsUrl)).text()
   const series = metrics.split('\n').filter(line => line.startsWith('peyk_'))
