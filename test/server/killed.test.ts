@@ -10,8 +10,8 @@ import type { Report } from '../../measurement/report.ts'
 import { openEmbedded } from '../../server/store/chdb.ts'
 import { batchOf, TestAgent } from './agent.ts'
 
-/** A few here; the long series sets PEYK_KILLS. */
-const ROUNDS = Number(process.env['PEYK_KILLS'] ?? 4)
+/** The long series (`npm run bench -- crash`) sets PEYK_KILLS. */
+const ROUNDS = Number(process.env['PEYK_KILLS'] ?? 20)
 const folder = mkdtempSync(join(tmpdir(), 'peyk-'))
 let child: ChildProcess | undefined
 afterAll(() => child?.kill('SIGKILL'))
@@ -63,6 +63,7 @@ const work = async (
 
 test(
   `killed ${ROUNDS} times under load: what was acknowledged is stored, each once, and nothing that was not sent`,
+  { timeout: ROUNDS * 30_000 },
   async () => {
     const agents = await Promise.all(Array.from({ length: 6 }, () => TestAgent.make('')))
     const thumbprints = agents.map(({ thumbprint }) => thumbprint)
