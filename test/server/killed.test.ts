@@ -63,7 +63,6 @@ const work = async (
 
 test(
   `killed ${ROUNDS} times under load: what was acknowledged is stored, each once, and nothing that was not sent`,
-  { timeout: ROUNDS * 30_000 },
   async () => {
     const agents = await Promise.all(Array.from({ length: 6 }, () => TestAgent.make('')))
     const thumbprints = agents.map(({ thumbprint }) => thumbprint)
@@ -93,7 +92,7 @@ test(
     expect(acknowledged.size).toBeGreaterThan(100)
     console.log(`${acknowledged.size} measurements acknowledged over ${ROUNDS} kills`)
   },
-  60_000 + ROUNDS * 20_000,
+  ROUNDS * 30_000,
 )
 
 /** The whole report arrives, the connection is cut before the receipt does, and the report is sent again. */
