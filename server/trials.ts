@@ -107,6 +107,10 @@ const DAY_SECONDS = 86_400
 const short = (values: string): string =>
   `if(length(arrayDistinct(${values})) = 1, arraySlice(${values}, 1, 1), ${values})`
 
+const RATIO_UNIT = 100_000
+/** Where target or control did not answer: none is so far off. */
+const NO_RATIO = -2_000_000_000
+
 /** A day of one agent's trials of one series, column by column; one value where all of a column are the same. */
 export type Block = {
   asn: number
@@ -120,7 +124,8 @@ export type Block = {
   prefixes: number[]
   tries: number[]
   answers: number[]
-  ratios: (number | null)[]
+  /** In 1e-5, as they are kept: whole numbers are written and read at a third of the cost. */
+  ratios: number[]
   /** Controls abroad, and three times those at home: 0 failed, 1 worked, 2 not tried. */
   controls: number[]
 }
@@ -131,7 +136,7 @@ export const daysOf = async (store: Store, scope: Scope): Promise<Map<number, Ma
     `SELECT asn, toUInt32(intDiv(toUInt32(agent_trials.at), ${DAY_SECONDS}) * ${DAY_SECONDS}) AS day, app, feature, agent,
        groupArray(toUInt8(intDiv(toUInt32(agent_trials.at) % ${DAY_SECONDS}, ${DETECTOR_BIN_SECONDS}))) AS slots,
        ${short('groupArray(prefix)')} AS prefixes, ${short('groupArray(attempts)')} AS tries, groupArray(answered) AS answers,
-       groupArray(tuple(ratio)).1 AS ratios, ${short('groupArray(toUInt8(abroad + 3 * home))')} AS controls
+       groupArray(toInt32(round(ifNull(ratio, ${NO_RATIO / RATIO_UNIT}) * ${RATIO_UNIT}))) AS ratios, ${short('groupArray(toUInt8(abroad + 3 * home))')} AS controls
      FROM agent_trials FINAL WHERE ${SCOPE} GROUP BY asn, day, app, feature, agent ORDER BY asn, day, app, feature, agent`,
     paramsOf(scope),
   )
@@ -146,7 +151,8 @@ export const binsOfDay = (blocks: readonly Block[]): Map<string, Trial[][]> => {
   for (const { day, app, feature, agent, slots, prefixes, tries, answers, ratios, controls } of blocks) {
     const key = `${app} ${feature}`
     const bins = series.get(key) ?? series.set(key, []).get(key)!
-    for (const [i, slot] of slots.entries()) {
+    for (let i = 0; i < slots.length; i++) {
+      const slot = slots[i]!
       const said = controls[i] ?? controls[0]!
       const trial: Trial = {
         at: day + slot * DETECTOR_BIN_SECONDS,
@@ -154,7 +160,7 @@ export const binsOfDay = (blocks: readonly Block[]): Map<string, Trial[][]> => {
         prefix: prefixes[i] ?? prefixes[0]!,
         attempts: tries[i] ?? tries[0]!,
         answered: answers[i]!,
-        ratio: ratios[i]!,
+        ratio: ratios[i] === NO_RATIO ? null : ratios[i]! / RATIO_UNIT,
         foreign: worked(said % 3),
         domestic: worked(Math.floor(said / 3)),
       }
@@ -167,7 +173,7 @@ export const binsOfDay = (blocks: readonly Block[]): Map<string, Trial[][]> => {
 }
 
 /** Trials read at a time: bounds memory where whole histories are read. */
-const TRIALS_AT_A_TIME = 800_000
+const TRIALS_AT_A_TIME = 200_000
 
 /** How many rows there are to read of each network. */
 export const rowsByNetwork = async (

@@ -54,10 +54,16 @@ export type Vote = { agent: string; failed: number }
 
 /** Take the votes of one bin; gives the greatest sum. */
 export const take = (mixture: Mixture, rule: MixtureRule, at: number, votes: readonly Vote[], line = 0): number => {
-  const normal = Math.min(0.9, 1 - (1 - normalShare(mixture, rule)) * (1 - line))
-  const weight = weightOf(votes.length)
   let failed = 0
   for (const vote of votes) failed += vote.failed
+  // Mostly: nothing failed, and nothing had.
+  if (failed === 0 && mixture.sums.every(({ sum }) => sum === 0)) {
+    for (const of of mixture.sums) of.onset = at
+    mixture.agents.clear()
+    return 0
+  }
+  const normal = Math.min(0.9, 1 - (1 - normalShare(mixture, rule)) * (1 - line))
+  const weight = weightOf(votes.length)
   let best = 0
   for (let j = 0; j < mixture.sums.length; j++) {
     const of = mixture.sums[j]!

@@ -18,7 +18,7 @@ const CONNECTION = [
 /** Loaded on first use: the library is large, absent in packages for volunteers, and missing on some platforms. */
 const load = async (): Promise<typeof import('chdb')> => {
   // Read by the engine's allocator as it loads: memory that is free goes back to the system soon.
-  process.env['JE_MALLOC_CONF'] ??= 'dirty_decay_ms:200,muzzy_decay_ms:0'
+  process.env['JE_MALLOC_CONF'] ??= 'dirty_decay_ms:2000,muzzy_decay_ms:0'
   try {
     return await import('chdb')
   } catch (cause) {
