@@ -21,10 +21,8 @@ type Figure = Record<string, string | number>
 /** Share of runs in which fakes open a finding within two days, and in which one becomes public (confirmed). */
 export function* liars(seed: number, runs: number): Generator<Figure> {
   for (const agents of [5, 10, 20, 50]) {
-    for (const share of [0.1, 0.2, 0.3]) {
-      // `share` of all agents lie.
-      const fakes = Math.floor(share * agents)
-      if (fakes === 0) continue
+    const numbers = new Set([0.1, 0.2, 0.3].map(share => Math.floor(share * agents)))
+    for (const fakes of numbers.difference(new Set([0]))) {
       for (const lie of ['blocked', 'slow'] as const) {
         let opened = 0
         let open = 0

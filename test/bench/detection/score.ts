@@ -1,7 +1,7 @@
 import { wilson } from '../../../measurement/judge/statistics.ts'
 import { findingsOf } from '../../../server/analysis/degradations.ts'
-import { type Episode, episodesOf, type Kind } from '../../../server/analysis/detector.ts'
-import { splitOfRatio, splitOfReach } from '../../../server/analysis/onset.ts'
+import { type Episode, episodesOf, type Kind, withoutOutages } from '../../../server/analysis/detector.ts'
+import { dated } from '../../../server/analysis/onset.ts'
 import type { Trial } from '../../../server/analysis/trial.ts'
 import type { Rival } from './rivals.ts'
 import { BIN, DAY, type Event, START, type World } from './series.ts'
@@ -90,13 +90,14 @@ const runsOf = (
   agents: number,
   { name: _, kind: __, ...event }: Cell,
   runs: number,
+  tries: number,
 ) =>
   Array.from({ length: runs }, (_, i): Run => {
     // Every hour of the day and, over a week, every day.
     const day = LEARNING_DAYS + 2 + ((i * 7) % 168) / 24
     const onset = START + Math.floor(day * 96) * BIN
     const days = Math.ceil(day + EVENT_HOURS / 24)
-    const world = { seed: seed + 1_000 * agents + i, agents, days, event: { day, hours: EVENT_HOURS, ...event } }
+    const world = { seed: seed + 1_000 * agents + i, agents, days, tries, event: { day, hours: EVENT_HOURS, ...event } }
     return { trials: generator(world), onset }
   })
 
@@ -116,17 +117,23 @@ const told = (cell: Cell, agents: number, runs: number, delays: number[], onsets
 }
 
 /** Found within a day, how long after, and how well dated with what was known two hours after the alarm. */
-export const recall = (generator: Generator, seed: number, agents: number, cell: Cell, runs: number): Figure => {
+export const recall = (
+  generator: Generator,
+  seed: number,
+  agents: number,
+  cell: Cell,
+  runs: number,
+  tries = 1,
+): Figure => {
   const delays: number[] = []
-  let dated = 0
-  for (const { trials, onset } of runsOf(generator, seed, agents, cell, runs)) {
+  let near = 0
+  for (const { trials, onset } of runsOf(generator, seed, agents, cell, runs, tries)) {
     const found = episodesOf(trials).find(of => of.kind === cell.kind && of.alarm >= onset && of.alarm < onset + DAY)
     if (!found) continue
     delays.push((found.alarm + BIN - onset) / 3_600)
-    const split = cell.kind === 'reach' ? splitOfReach : splitOfRatio
-    if (Math.abs((split(trials, found.alarm, true) ?? found.onset) - onset) <= 1_800) dated++
+    if (Math.abs(dated(withoutOutages(trials), found) - onset) <= 1_800) near++
   }
-  return told(cell, agents, runs, delays, dated)
+  return { ...told(cell, agents, runs, delays, near), tries }
 }
 
 /** The same of a rival, with its false alarms before the event. */
@@ -141,7 +148,7 @@ export const rivalry = (
   const delays: number[] = []
   let before = 0
   let weeks = 0
-  for (const { trials, onset } of runsOf(generator, seed, agents, cell, runs)) {
+  for (const { trials, onset } of runsOf(generator, seed, agents, cell, runs, 1)) {
     const alarms = rival(trials)
     const news = alarms.filter((at, i) => i === 0 || at - alarms[i - 1]! > DAY / 4)
     before += counted(alarms.filter(at => at <= onset)).length
