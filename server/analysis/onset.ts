@@ -7,27 +7,11 @@ import { MAD_TO_DEVIATION } from './usual.ts'
 /** The search covers so much before the bin that showed the change, and so much after. */
 const BEFORE_SECONDS = 48 * 3_600
 const AFTER_SECONDS = 2 * 3_600
-/** Nor earlier before the bin from which the alarm summed up than by as much as it summed up, or by this. */
-const SLACK_SECONDS = 2 * 3_600
 /** Ratios further than this from their agent's median are one lost packet, not a level. */
 const OUTLIER = 3
 
-/**
- * When the change of an alarm came. An accident of the day before can split the two days better than a change of which
- * two hours are known, so it is looked for near the bin the alarm counts from.
- */
-export const dated = (trials: readonly Trial[], { kind, onset, alarm }: Alarm): number =>
-  (kind === 'reach' ? splitOfReach : splitOfRatio)(
-    trials,
-    alarm,
-    true,
-    onset - Math.max(SLACK_SECONDS, alarm - onset),
-  ) ?? onset
-
-type Alarm = { kind: 'reach' | 'slow'; onset: number; alarm: number }
-
-/** Start of the bin, no earlier than `from`, from which more (`up`) or fewer tries fail; null where no bin splits that way. */
-export const splitOfReach = (trials: readonly Trial[], shown: number, up: boolean, from = 0): number | null => {
+/** Start of the bin from which more (`up`) or fewer tries fail; null where no bin splits that way. */
+export const splitOfReach = (trials: readonly Trial[], shown: number, up: boolean): number | null => {
   const bins = new Map<number, { tried: number; failed: number }>()
   for (const trial of inReach(trials, shown)) {
     if (trial.attempts === 0 || trial.foreign === false) continue
@@ -48,7 +32,7 @@ export const splitOfReach = (trials: readonly Trial[], shown: number, up: boolea
     const after = { tried: all.tried - before.tried, failed: all.failed - before.failed }
     const rises = before.tried > 0 && after.failed / after.tried > before.failed / before.tried
     const gain = likelihood(before) + likelihood(after) - likelihood(all)
-    if (at >= from && before.tried > 0 && rises === up && gain > best.gain) best = { at, gain }
+    if (before.tried > 0 && rises === up && gain > best.gain) best = { at, gain }
     before.tried += bins.get(at)!.tried
     before.failed += bins.get(at)!.failed
   }
@@ -65,7 +49,7 @@ const likelihood = ({ tried, failed }: { tried: number; failed: number }): numbe
 }
 
 /** The same of seconds: each agent's ratios have a mean before and one after; the gains of all agents are added up. */
-export const splitOfRatio = (trials: readonly Trial[], shown: number, up: boolean, from = 0): number | null => {
+export const splitOfRatio = (trials: readonly Trial[], shown: number, up: boolean): number | null => {
   const paired = inReach(trials, shown).filter(({ ratio }) => ratio !== null)
   const starts = [...new Set(paired.map(({ at }) => at))].sort((a, b) => a - b)
   const place = new Map(starts.map((at, index) => [at, index]))
@@ -74,7 +58,7 @@ export const splitOfRatio = (trials: readonly Trial[], shown: number, up: boolea
   let best = 0
   let found: number | null = null
   for (const [index, gain] of gains.entries()) {
-    if (gain <= best || starts[index]! < from) continue
+    if (gain <= best) continue
     best = gain
     found = starts[index]!
   }

@@ -3,7 +3,7 @@ import type { Recurrence } from '../../measurement/verdict.ts'
 import { DETECTOR_BIN_SECONDS } from '../../measurement/windows.ts'
 import { type Episode, type Kind, withoutOutages } from './detector.ts'
 import { llr, type MixtureRule } from './mixture.ts'
-import { dated, splitOfRatio, splitOfReach } from './onset.ts'
+import { splitOfRatio, splitOfReach } from './onset.ts'
 import { insideRecurrence, recurrenceOf } from './recurrence.ts'
 import { type HeldTest, PAIRED_SECONDS, type Paired, pairedAt, type Throttled, throttledOf } from './throttling.ts'
 import { failedShare, type Trial } from './trial.ts'
@@ -82,7 +82,7 @@ export const partsOf = (
     episodes.filter(({ kind }) => kind === 'reach'),
     WEEK_SECONDS,
   ).flatMap((span): Part[] => {
-    const first = dated(trials, span)
+    const first = splitOfReach(trials, span.alarm, true) ?? span.onset
     const recurring = recurrenceOf(within(first, span.seen), tz)
     if (!recurring) return joined(span.episodes, REFRACTORY_SECONDS).map(of => lasting(asn, of, trials, now))
     // What failed at other hours before is not the beginning of what comes at these.
@@ -107,7 +107,8 @@ export const partsOf = (
 
 const lasting = (asn: number, span: Span, trials: readonly Series[], now: number): Part => {
   const { kind } = span
-  const onset = dated(trials, span)
+  const split = kind === 'reach' ? splitOfReach : splitOfRatio
+  const onset = split(trials, span.alarm, true) ?? span.onset
   const open = span.end === null && now - span.seen < STALE_SECONDS
   const seen = span.end === null ? span.seen : lastSeen(span, span.end, trials)
   const inside = trials.filter(({ at }) => at >= onset && at <= seen)

@@ -1,7 +1,7 @@
 import { wilson } from '../../../measurement/judge/statistics.ts'
 import { findingsOf } from '../../../server/analysis/degradations.ts'
 import { type Episode, episodesOf, type Kind, withoutOutages } from '../../../server/analysis/detector.ts'
-import { dated } from '../../../server/analysis/onset.ts'
+import { splitOfRatio, splitOfReach } from '../../../server/analysis/onset.ts'
 import type { Trial } from '../../../server/analysis/trial.ts'
 import type { Rival } from './rivals.ts'
 import { BIN, DAY, type Event, START, type World } from './series.ts'
@@ -131,7 +131,9 @@ export const recall = (
     const found = episodesOf(trials).find(of => of.kind === cell.kind && of.alarm >= onset && of.alarm < onset + DAY)
     if (!found) continue
     delays.push((found.alarm + BIN - onset) / 3_600)
-    if (Math.abs(dated(withoutOutages(trials), found) - onset) <= 1_800) near++
+    const split = cell.kind === 'reach' ? splitOfReach : splitOfRatio
+    const at = split(withoutOutages(trials), found.alarm, true) ?? found.onset
+    if (Math.abs(at - onset) <= 1_800) near++
   }
   return { ...told(cell, agents, runs, delays, near), tries }
 }
