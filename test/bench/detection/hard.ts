@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { deserialize, serialize } from 'node:v8'
 import { allTargets, CONTROL } from '../../../measurement/catalogue.ts'
+import { median } from '../../../measurement/judge/statistics.ts'
 import type { Target } from '../../../measurement/target.ts'
 import { findingsOf } from '../../../server/analysis/degradations.ts'
 import { binsOf, episodesOf, noState, type State, step } from '../../../server/analysis/detector.ts'
@@ -135,7 +136,12 @@ export async function* costOfStore(most: number): AsyncGenerator<Figure> {
     const first = new Map([['KE 1', new Set([options.now - 300])]])
     const week = await spent(async () => detect(await look(watch, first, options.now), store, options))
     const newest = new Map(networks.map(network => [network, new Set([options.now - 300])]))
-    const window = await spent(async () => detect(await look(watch, newest, options.now), store, options))
+    // Several times over: one alone may meet the engine merging what the week left behind.
+    const windows: Awaited<ReturnType<typeof spent>>[] = []
+    for (let i = 0; i < WINDOWS; i++) {
+      windows.push(await spent(async () => detect(await look(watch, newest, options.now), store, options)))
+    }
+    const clocks = windows.map(({ clock }) => clock)
     yield {
       figure: 'cost through the store',
       series,
@@ -143,8 +149,9 @@ export async function* costOfStore(most: number): AsyncGenerator<Figure> {
       days,
       rebuilt_processor_seconds: week.processor,
       rebuilt_seconds: week.clock,
-      window_processor_seconds: window.processor,
-      window_seconds: window.clock,
+      window_processor_seconds: median(windows.map(({ processor }) => processor)),
+      window_seconds: median(clocks),
+      window_seconds_most: Math.max(...clocks),
       resident_megabytes: Math.round(process.memoryUsage.rss() / 1e6),
     }
     await store.close()
@@ -162,6 +169,8 @@ const spent = async (work: () => Promise<unknown>): Promise<{ processor: number;
 }
 
 const APPS = 50
+/** How often a new window is judged. */
+const WINDOWS = 7
 /** Bins of which there are agent windows too: those a new window is paired anew with. */
 const UNPAIRED = 12
 
