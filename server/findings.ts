@@ -7,10 +7,10 @@ import type { Relocation } from '../measurement/judge/relocation.ts'
 import type { Feature } from '../measurement/target.ts'
 import type { Finding, TransfersSaid } from './analysis/degradations.ts'
 import { sentenceOf } from './analysis/sentence.ts'
-import { heldOf, PAST_SECONDS } from './analysis/throttling.ts'
+import { PAST_SECONDS } from './analysis/throttling.ts'
 import { besideEachOther, incidentsOf, matching } from './analysis/together.ts'
 import { describe, describeCuts, troubled } from './describe.ts'
-import { pairTestsOf } from './pairs.ts'
+import { heldTestsOf } from './pairs.ts'
 import type { Touched } from './rollup.ts'
 import { sqlTime } from './store/rows.ts'
 import type { Store } from './store/store.ts'
@@ -68,8 +68,7 @@ export const detect = async (
     // What still belongs to the findings of these days began no earlier than they did.
     const slow = known.filter(({ verdict }) => verdict === 'slow' || verdict === 'throttled')
     const first = Math.min(horizon, ...slow.map(({ onset }) => seconds(onset)))
-    const pairs = await pairTestsOf(store, { country, from: first - PAST_SECONDS, to: options.now + 1 })
-    const tests = [...Map.groupBy(pairs, ({ asn }) => asn).values()].flatMap(heldOf)
+    const tests = await heldTestsOf(store, { country, from: first - PAST_SECONDS, to: options.now + 1 })
     for (const [key, trouble] of troubled(seen, tests, horizon)) {
       described.push(await describe(store, country, key, trouble, options.now))
     }

@@ -7,7 +7,15 @@ import { compare, type Leg, type Throttling } from '../measurement/judge/throttl
 import type { Pair } from '../measurement/measurement.ts'
 import type { ProbeKind, Step } from '../measurement/step.ts'
 import { windowStart } from '../measurement/windows.ts'
-import type { PairTest } from './analysis/throttling.ts'
+import {
+  type HeldTest,
+  heldOf,
+  isOpen,
+  PAIRED_SECONDS,
+  PAST_SECONDS,
+  type PairTest,
+  withoutAppsOwn,
+} from './analysis/throttling.ts'
 import { chunksOf, TOUCHED, type Touched, touch } from './rollup.ts'
 import type { Store } from './store/store.ts'
 
@@ -60,7 +68,10 @@ const LEGS = `SELECT app, feature, target, kind, country, asn, agent, origin, ro
       AND (country, asn, toUInt32(toStartOfInterval(placed, INTERVAL 300 SECOND))) IN ${TOUCHED})
   ORDER BY country, asn, agent, pair, measurements.placed`
 
-/** Judge the tests whose legs lie in touched windows, into `agent_pairs`; gives the windows the tests began in. */
+/**
+ * Judge the tests whose legs lie in touched windows, into `agent_pairs`; gives the windows the tests began in, and those
+ * of other networks that they bear on.
+ */
 export const agentPairs = async (store: Store, touched: Touched): Promise<Touched> => {
   const began: Touched = new Map()
   for (const chunk of chunksOf(touched)) {
@@ -73,9 +84,25 @@ export const agentPairs = async (store: Store, touched: Touched): Promise<Touche
     const rows = [...tests.values()].flatMap(of => rowOf(of) ?? []).map(row => ({ ...row, revision }))
     for (const { country, asn, at } of rows) touch(began, country, asn, at)
     if (rows.length > 0) await store.insert('agent_pairs', rows)
+    const abroad = rows.filter(({ role, answer }) => role === 'control' && answer === 'throttled')
+    const found = abroad.length > 0 ? await doubted(store, abroad) : []
+    for (const { country, asn, start } of found) touch(began, country, asn, start)
   }
   return began
 }
+
+/** Windows called throttled that these tests of control agents may say otherwise of: what they bear on, and its day. */
+const doubted = (store: Store, abroad: readonly { app: string; at: number }[]) =>
+  store.query<{ country: string; asn: number; start: number }>(
+    `SELECT country, asn, toUnixTimestamp(at) AS start FROM verdicts FINAL
+     PREWHERE at > fromUnixTimestamp({from:UInt32}) AND at < fromUnixTimestamp({to:UInt32})
+     WHERE verdict = 'throttled' AND asn != 0 AND app IN {apps:Array(String)}`,
+    {
+      apps: [...new Set(abroad.map(({ app }) => app))],
+      from: Math.max(0, Math.min(...abroad.map(({ at }) => at)) - PAIRED_SECONDS),
+      to: Math.max(...abroad.map(({ at }) => at)) + 2 * PAIRED_SECONDS,
+    },
+  )
 
 const stepsOf = (row: LegRow): Step[] =>
   row.operations.map((operation, i) => {
@@ -182,7 +209,7 @@ const flows = (pairs: readonly { app: Leg; control: Leg }[]) => {
   }
 }
 
-export type PairScope = { country: string; asn?: number; app?: string; from: number; to: number }
+export type PairScope = { country: string; asn?: number; from: number; to: number }
 
 type TestRow = Omit<PairTest, 'answer' | 'mechanism' | 'slower' | 'strength' | 'trains'> & {
   app_stalls: number
@@ -198,23 +225,21 @@ type TestRow = Omit<PairTest, 'answer' | 'mechanism' | 'slower' | 'strength' | '
   coverage: number
 }
 
-/** Tests with at in [from, to), Unix seconds, oldest first; of control agents none. */
-export const pairTestsOf = async (store: Store, { country, asn, app, from, to }: PairScope): Promise<PairTest[]> => {
+const TESTS = `SELECT app, feature, country, asn, agent, toUnixTimestamp(at) AS start, prefix, test, differs, answer, strength,
+    mechanism, rate, slower, low, high, coverage, pairs, idle, app_stalls, app_tries, control_stalls, control_tries
+  FROM agent_pairs WHERE at >= fromUnixTimestamp({from:UInt32}) AND at < fromUnixTimestamp({to:UInt32})`
+
+const read = async (
+  store: Store,
+  where: string,
+  params: { from: number; to: number; [name: string]: unknown },
+): Promise<PairTest[]> => {
   const rows = await store.query<TestRow>(
-    `SELECT app, feature, asn, agent, toUnixTimestamp(at) AS start, prefix, test, differs, answer, strength, mechanism,
-       rate, slower, low, high, coverage, pairs, idle, app_stalls, app_tries,
-       control_stalls, control_tries
-     FROM agent_pairs WHERE country = {country:String} AND role != 'control'
-       AND ({app:String} = '' OR app = {app:String}) AND ({any:Bool} OR asn = {asn:UInt32})
-       AND at >= fromUnixTimestamp({from:UInt32}) AND at < fromUnixTimestamp({to:UInt32})
-     ORDER BY revision DESC LIMIT 1 BY asn, agent, pair`,
+    `${TESTS} AND ${where} ORDER BY revision DESC LIMIT 1 BY country, asn, agent, pair`,
     {
-      country,
-      app: app ?? '',
-      asn: asn ?? 0,
-      any: asn === undefined,
-      from: Math.max(0, Math.floor(from)),
-      to: Math.ceil(to),
+      ...params,
+      from: Math.max(0, Math.floor(params.from)),
+      to: Math.ceil(params.to),
     },
   )
   return rows
@@ -232,6 +257,29 @@ export const pairTestsOf = async (store: Store, { country, asn, app, from, to }:
       }
     })
     .sort((a, b) => a.start - b.start || (a.agent < b.agent ? -1 : 1))
+}
+
+/** Tests of networks with at in [from, to), Unix seconds, oldest first, and whether somebody holds the app back. */
+export const heldTestsOf = async (store: Store, { country, asn, from, to }: PairScope): Promise<HeldTest[]> => {
+  const tests = await read(
+    store,
+    "country = {country:String} AND role != 'control' AND ({any:Bool} OR asn = {asn:UInt32})",
+    { country, asn: asn ?? 0, any: asn === undefined, from, to },
+  )
+  const held = heldOf(tests)
+  const open = held.filter(isOpen)
+  if (open.length === 0) return held
+  const starts = open.map(({ start }) => start)
+  const abroad = await read(
+    store,
+    `role = 'control' AND country != {country:String} AND app IN {apps:Array(String)} AND differs = 'place' AND test != 'shape'`,
+    {
+      ...{ country, apps: [...new Set(open.map(({ app }) => app))] },
+      from: Math.min(...starts) - PAIRED_SECONDS - PAST_SECONDS,
+      to: Math.max(...starts) + PAIRED_SECONDS,
+    },
+  )
+  return withoutAppsOwn(held, heldOf(abroad))
 }
 
 const paired = new Set(allTargets().flatMap(({ app, target }) => (target.pairs ? [`${app} ${target.feature}`] : [])))

@@ -2,7 +2,7 @@ import { failure } from '../failure.ts'
 import { deepest, type Layer, layerOf, type ProbeKind, type Step } from '../step.ts'
 
 /** Version of the rules in this folder and in server/analysis; stored with every row and degradation they judged. */
-export const RULE_VERSION = 3
+export const RULE_VERSION = 4
 
 /** What one measurement says: whether the endpoint answered, else what failed, where, and whether the agent is to blame. */
 export type Outcome =

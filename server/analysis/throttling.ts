@@ -2,6 +2,7 @@ import { type Agreement, agree } from '../../measurement/judge/agreement.ts'
 import { dropUpOf } from '../../measurement/judge/drop-up.ts'
 import type { Counted } from '../../measurement/judge/ranks.ts'
 import type { Throttling } from '../../measurement/judge/throttle.ts'
+import { CONTROLS_DOWN } from '../../measurement/judge/verdict.ts'
 import type { Pair } from '../../measurement/measurement.ts'
 import type { Layer } from '../../measurement/step.ts'
 import { DETECTOR_BIN_SECONDS } from '../../measurement/windows.ts'
@@ -13,6 +14,7 @@ import { VOTES_OF_PREFIX } from './trial.ts'
 export type PairTest = Throttling & {
   app: string
   feature: string
+  country: string
   asn: number
   agent: string
   prefix: number
@@ -37,6 +39,10 @@ const STALE_SECONDS = 3 * PAIRED_SECONDS
 const FIRST_WINDOW_BYTES = 10 * 1_448
 /** A round trip longer by this is another path (reference §5.4 A, gate on effect). */
 const FARTHER = 1.35
+/** An app that gives a control agent at most so many times as much is as slow there, whatever it was before. */
+const AS_SLOW = 1.5
+/** Of the networks of control agents that could tell, so many must find the app slow. */
+const SLOW_ABROAD = 0.5
 /** Upstream drop is said of a network by as many agents as any other throttling. */
 const LEAST_UP = 3
 
@@ -51,7 +57,7 @@ export type Paired = Agreement & {
 const layerOfDifference = { place: null, name: 'tls', protocol: 'protocol', port: 'tcp' } as const
 
 /**
- * Whether slower transfers are somebody's doing, by the tests of one network, oldest first. Flows that differ in one
+ * Whether slower transfers are somebody's doing, by tests of any networks, oldest first. Flows that differ in one
  * thing only leave no other answer. Of another place everything differs, and one far away is slower by itself: there it
  * must freeze, get less in a round trip than TCP begins with, or have been as fast as its control for this agent, over a
  * path no shorter. A policer proves nothing there: a server that holds its own flows looks the same.
@@ -59,8 +65,8 @@ const layerOfDifference = { place: null, name: 'tls', protocol: 'protocol', port
 export const heldOf = (tests: readonly PairTest[]): HeldTest[] => {
   const fast = new Map<string, PairTest>()
   return tests.map(test => {
-    const { agent, app, feature, differs, answer, mechanism, rate, idle, start } = test
-    const flow = `${agent} ${app} ${feature} ${differs}`
+    const { country, asn, agent, app, feature, differs, answer, mechanism, rate, idle, start } = test
+    const flow = `${country} ${asn} ${agent} ${app} ${feature} ${differs}`
     const before = fast.get(flow)
     if (answer === 'same') fast.set(flow, test)
     const known = before !== undefined && before.idle !== null && start - before.start < PAST_SECONDS
@@ -70,6 +76,42 @@ export const heldOf = (tests: readonly PairTest[]): HeldTest[] => {
     return { ...test, held: answer === 'throttled' && (sure || starved || changed) }
   })
 }
+
+/** Whether what is held may be the app's own doing: everything differs between two places. */
+export const isOpen = ({ held, differs }: HeldTest): boolean => held && differs === 'place'
+
+/**
+ * With what control agents, where nobody filters, say of the same app within a day, earlier or later: where they find it
+ * slow, in as many networks and countries as call an app down, it is slow by itself (reference §5.2, the abroad vantage).
+ */
+export const withoutAppsOwn = (tests: readonly HeldTest[], abroad: readonly HeldTest[]): HeldTest[] => {
+  const series = Map.groupBy(abroad, ({ app, feature }) => `${app} ${feature}`)
+  return tests.map(test => {
+    const near = (series.get(`${test.app} ${test.feature}`) ?? []).filter(
+      ({ start }) => Math.abs(start - test.start) < PAIRED_SECONDS,
+    )
+    return isOpen(test) && isSlowAbroad(test, near) ? { ...test, held: false } : test
+  })
+}
+
+const isSlowAbroad = (test: HeldTest, abroad: readonly HeldTest[]): boolean => {
+  const told = abroad.filter(({ answer }) => answer === 'same' || answer === 'throttled')
+  const slow = told.filter(of => isAsSlow(of, test))
+  const networks = (of: readonly HeldTest[]): number => new Set(of.map(({ asn }) => asn)).size
+  return (
+    networks(slow) >= Math.max(CONTROLS_DOWN, SLOW_ABROAD * networks(told)) &&
+    new Set(slow.map(({ country }) => country)).size >= CONTROLS_DOWN
+  )
+}
+
+/**
+ * A control agent close to its pair and far from the app has slow tests every day. One counts where on a network it would
+ * be somebody's doing (and strong, if the test is), or where the app gives it hardly more.
+ */
+const isAsSlow = (of: HeldTest, test: HeldTest): boolean =>
+  of.answer === 'throttled' &&
+  ((of.held && (of.strength === 'strong' || test.strength !== 'strong')) ||
+    (of.rate !== null && test.rate !== null && of.rate <= AS_SLOW * test.rate))
 
 /** The tests of a day before `at`, that time included, of one app (and feature) on one network, oldest first. */
 export const pairedAt = (tests: readonly HeldTest[], at: number): Paired => {

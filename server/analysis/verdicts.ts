@@ -1,15 +1,23 @@
 import { CONTROL } from '../../measurement/catalogue.ts'
 import { RULE_VERSION } from '../../measurement/judge/outcome.ts'
-import { judgeCountry, type Transfers } from '../../measurement/judge/verdict.ts'
+import { judgeCountry } from '../../measurement/judge/verdict.ts'
 import type { Layer } from '../../measurement/step.ts'
 import { type Mechanism, type State, type Verdict, worse } from '../../measurement/verdict.ts'
 import { ROLLUP_SECONDS, VERDICT_LOOKBACK_SECONDS, windowStart } from '../../measurement/windows.ts'
-import { pairTestsOf, testsFor } from '../pairs.ts'
+import { heldTestsOf, testsFor } from '../pairs.ts'
 import { DECIDES, decidingParams, type Touched } from '../rollup.ts'
 import type { Store } from '../store/store.ts'
 import { TOTAL } from '../trials.ts'
-import { type HeldTest, heldOf, PAIRED_SECONDS, PAST_SECONDS, pairedAt } from './throttling.ts'
-import { type Compared, type Control, type Elsewhere, type Judged, type Result, verdictsOf } from './witnesses.ts'
+import { type HeldTest, PAIRED_SECONDS, PAST_SECONDS, pairedAt } from './throttling.ts'
+import {
+  type Compared,
+  type Control,
+  type Elsewhere,
+  type Judged,
+  type Known,
+  type Result,
+  verdictsOf,
+} from './witnesses.ts'
 
 /**
  * The ln ratio of target to control that is usual for an agent (the detector's baseline: a week's median, frozen while
@@ -40,9 +48,10 @@ export const judgeTouched = async (
 ): Promise<Touched> => {
   const judged: Touched = new Map()
   const countries = new Map<string, Set<number>>()
-  for (const [network, windows] of touched) {
+  // Control agents' tests bear on networks that no new row touched.
+  for (const network of new Set([...touched.keys(), ...paired.keys()])) {
     const [country = '', asn = ''] = network.split(' ')
-    const starts = judgedWindows(windows, paired.get(network) ?? new Set(), now)
+    const starts = judgedWindows(touched.get(network) ?? new Set(), paired.get(network) ?? new Set(), now)
     if (starts.length === 0) continue
     judged.set(network, new Set(starts))
     const all = countries.get(country) ?? new Set()
@@ -108,7 +117,7 @@ const judgeNetwork = async (
     params,
   )
   const from = starts[0]! - PAST_SECONDS
-  const tests = heldOf(await pairTestsOf(store, { country, asn, from, to: starts.at(-1)! + ROLLUP_SECONDS }))
+  const tests = await heldTestsOf(store, { country, asn, from, to: starts.at(-1)! + ROLLUP_SECONDS })
   const series = Map.groupBy(results, ({ app, feature }) => `${app} ${feature}`)
   for (const { app, feature } of tests) if (!series.has(`${app} ${feature}`)) series.set(`${app} ${feature}`, [])
   // A dead line is told by its controls even where nothing of an app was counted.
@@ -128,7 +137,7 @@ const judgeNetwork = async (
 /** What the tests say as of a window; the same for all windows between two tests and their ageing. */
 const transfersOf =
   ({ own, tests }: { own: boolean; tests: readonly HeldTest[] }) =>
-  (at: number): Transfers | null =>
+  (at: number): ReturnType<Known['transfers']> =>
     tests.some(({ start }) => start <= at && start > at - PAIRED_SECONDS) ? { own, ...pairedAt(tests, at) } : null
 
 type Row = {

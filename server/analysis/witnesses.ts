@@ -9,6 +9,7 @@ import {
   type Worked,
 } from '../../measurement/judge/verdict.ts'
 import { ROLLUP_SECONDS, VERDICT_LOOKBACK_SECONDS } from '../../measurement/windows.ts'
+import type { Paired } from './throttling.ts'
 
 /** From results of agents to witnesses, and so to the verdicts of one series. Pure. */
 
@@ -56,7 +57,7 @@ export type Judged = Judgement & { at: number }
 /** What is known beside the results: what is usual of an agent's pair, and paired transfers as of a window. */
 export type Known = {
   usual: (agent: string) => number | undefined
-  transfers: (at: number) => Transfers | null
+  transfers: (at: number) => (Transfers & Pick<Paired, 'slowed'>) | null
   compared: readonly Compared[]
 }
 
@@ -79,7 +80,8 @@ export const verdictsOf = (
     const within: Result[] = []
     for (let i = first; i < results.length && results[i]!.start <= at; i++) within.push(results[i]!)
     const paired = transfers(at)
-    if (within.length === 0 && !paired?.confirmed) continue
+    // What is slow by nobody's doing may have been called throttled before it was known.
+    if (within.length === 0 && !paired?.confirmed && !paired?.slowed) continue
     const lines = linesOf(controls.filter(({ start }) => start >= from && start <= at))
     const misled = new Map(
       compared.filter(({ start }) => start >= from && start <= at).map(({ agent, misled }) => [agent, misled > 0]),

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Throttling } from '../../measurement/judge/throttle.ts'
 import type { Stored } from '../../measurement/measurement.ts'
-import { heldOf, type PairTest, pairedAt, throttledOf } from '../../server/analysis/throttling.ts'
+import { heldOf, type PairTest, pairedAt, throttledOf, withoutAppsOwn } from '../../server/analysis/throttling.ts'
 import { Analyst } from '../../server/analyst.ts'
 import { seriesAnswer } from '../../server/answers.ts'
 import { Facts } from '../../server/facts.ts'
@@ -29,6 +29,7 @@ describe('what tests of several agents say', () => {
     ...{
       app: 'telegram',
       feature: 'media',
+      country: 'KE',
       asn: 1,
       agent,
       prefix: 0,
@@ -79,6 +80,56 @@ describe('what tests of several agents say', () => {
     ['but over a longer path', [...all(0, 'same'), ...all(HOUR, 'throttled', { rate: 5e5, idle: 0.3 })], null],
     ['a freeze', all(0, 'throttled', { rate: null, mechanism: 'freeze' }), true],
   ])('%s', (_, tests, confirmed) => expect(at(tests).confirmed).toBe(confirmed))
+
+  /** Tests of control agents, each of a network and country of its own. */
+  const abroad = (at: number, answer: Throttling['answer'], more: Partial<PairTest> = {}, countries = ['DE', 'NL']) =>
+    countries.map((country, i) => of('far', at, answer, { country, asn: 100 + i, ...more }))
+  const changed = { rate: 5e5 }
+  const held = [...all(0, 'same'), ...all(DAY, 'throttled', changed)]
+  const frozen = all(DAY, 'throttled', { rate: null, mechanism: 'freeze', strength: 'strong' })
+
+  test.each([
+    ['nobody abroad looked', held, [], true],
+    ['as fast abroad', held, abroad(DAY, 'same'), true],
+    ['as slow abroad', held, abroad(DAY, 'throttled', changed), null],
+    [
+      'slower abroad than it was, whatever the rate',
+      held,
+      [...abroad(0, 'same'), ...abroad(DAY, 'throttled', { rate: 5e6 })],
+      null,
+    ],
+    ['slow abroad ever since, yet faster by far', held, abroad(DAY, 'throttled', { rate: 5e6 }), true],
+    ['as slow in one country', held, abroad(DAY, 'throttled', changed, ['DE', 'DE']), true],
+    [
+      'as slow on two networks of five',
+      held,
+      [...abroad(DAY, 'throttled', changed), ...abroad(DAY, 'same', {}, ['', '', 'FR', 'SE', 'US']).slice(2)],
+      true,
+    ],
+    ['found slow abroad a day later', held, abroad(2 * DAY + HOUR, 'throttled', changed), true],
+    ['found slow abroad hours later', held, abroad(DAY + 12 * HOUR, 'throttled', changed), null],
+    ['another feature as slow abroad', held, abroad(DAY, 'throttled', { ...changed, feature: 'text' }), true],
+    [
+      'frozen there and abroad',
+      frozen,
+      abroad(DAY, 'throttled', { rate: null, mechanism: 'freeze', strength: 'strong' }),
+      null,
+    ],
+    [
+      'frozen there, a little slower abroad',
+      frozen,
+      [...abroad(0, 'same'), ...abroad(DAY, 'throttled', { rate: 5e6, strength: 'weak' })],
+      true,
+    ],
+    [
+      'the name alone makes the difference',
+      all(DAY, 'throttled', { ...changed, differs: 'name' }),
+      abroad(DAY, 'throttled', changed),
+      true,
+    ],
+  ])('held back there: %s', (_, tests, far, confirmed) => {
+    expect(pairedAt(withoutAppsOwn(heldOf(tests), heldOf(far)), START + DAY).confirmed).toBe(confirmed)
+  })
 
   test('where the filter looks is said by flows that differ in one thing', () => {
     expect(at(all(0, 'throttled')).layer).toBeNull()
@@ -199,5 +250,27 @@ describe('from legs to a finding', () => {
     ])
     // The windows a day after it were judged anew.
     expect((await verdictsIn(earlier + 2 * HOUR, earlier + 3 * HOUR)).at(-1)).toMatchObject({ verdict: 'throttled' })
+  })
+
+  test('as slow for control agents abroad, who are heard later: slow by itself, in findings and in verdicts', async () => {
+    const tests = (place: typeof PLACE, at: number) =>
+      pairedTests(place, at, 32_000).map(row => ({ ...row, role: 'control' as const }))
+    const far = [
+      { country: 'DE', asn: 3320 },
+      { country: 'NL', asn: 1136 },
+    ]
+    await arrive(
+      far.slice(0, 1).flatMap(place => tests(place, SLOWED + 12 * HOUR)),
+      LIFTED + 3 * HOUR,
+    )
+    expect(await found()).toHaveLength(1)
+    await arrive(
+      far.slice(1).flatMap(place => tests(place, SLOWED + 12 * HOUR)),
+      LIFTED + 4 * HOUR,
+    )
+    expect(await found()).toEqual([])
+    const points = await verdictsIn(SLOWED, SLOWED + DAY + HOUR)
+    expect(points.length).toBeGreaterThan(0)
+    expect(points.map(({ verdict }) => verdict)).not.toContain('throttled')
   })
 })
