@@ -71,7 +71,7 @@ const TICK = 1e-4
 const ENDING_SECONDS = 1
 
 /** A way shorter than the probe's look at its bytes is not what holds a rate down. */
-const LEAST_TRIP = 0.02
+export const LEAST_TRIP = 0.02
 
 /** How many times slower the app is than the control, 1 for equal. */
 export type Slower = Interval

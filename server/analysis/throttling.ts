@@ -1,7 +1,7 @@
 import { type Agreement, agree } from '../../measurement/judge/agreement.ts'
 import { dropUpOf } from '../../measurement/judge/drop-up.ts'
 import type { Counted } from '../../measurement/judge/ranks.ts'
-import type { Throttling } from '../../measurement/judge/throttle.ts'
+import { LEAST_TRIP, type Throttling } from '../../measurement/judge/throttle.ts'
 import { CONTROLS_DOWN } from '../../measurement/judge/verdict.ts'
 import type { Pair } from '../../measurement/measurement.ts'
 import type { Layer } from '../../measurement/step.ts'
@@ -71,7 +71,7 @@ export const heldOf = (tests: readonly PairTest[]): HeldTest[] => {
     if (answer === 'same') fast.set(flow, test)
     const known = before !== undefined && before.idle !== null && start - before.start < PAST_SECONDS
     const changed = known && idle !== null && idle < FARTHER * before.idle!
-    const starved = rate !== null && idle !== null && rate * idle < FIRST_WINDOW_BYTES
+    const starved = rate !== null && idle !== null && rate * Math.max(LEAST_TRIP, idle) < FIRST_WINDOW_BYTES
     const sure = differs !== 'place' || mechanism === 'freeze'
     return { ...test, held: answer === 'throttled' && (sure || starved || changed) }
   })

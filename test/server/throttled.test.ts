@@ -78,6 +78,8 @@ describe('what tests of several agents say', () => {
     ['the same where the name alone makes the difference', all(0, 'throttled', { rate: 5e5, differs: 'name' }), true],
     ['the same where it was as fast before', [...all(0, 'same'), ...all(HOUR, 'throttled', { rate: 5e5 })], true],
     ['but over a longer path', [...all(0, 'same'), ...all(HOUR, 'throttled', { rate: 5e5, idle: 0.3 })], null],
+    ['a place next door, hardly slower', all(0, 'throttled', { rate: 3e6, idle: 0.002 }), null],
+    ['starved next door', all(0, 'throttled', { rate: 5e5, idle: 0.002 }), true],
     ['a freeze', all(0, 'throttled', { rate: null, mechanism: 'freeze' }), true],
   ])('%s', (_, tests, confirmed) => expect(at(tests).confirmed).toBe(confirmed))
 
