@@ -64,14 +64,14 @@ const UNQUEUED = 1.1
 /** A freeze lets through less than this, and then nothing for longer than this (§5.3.4). */
 const FROZEN_BYTES = 70 * 1024
 export const FROZEN_SECONDS = 3
-/** Clocks that tell no shorter time must not make infinite rates. */
-const TICK = 1e-4
+/** The probe looks at its bytes so often (probes/net/arrival.ts): what came between two looks came in no known time. */
+const LOOK = 0.02
 
 /** Least time a rate is read from at the end of a leg. */
 const ENDING_SECONDS = 1
 
 /** A way shorter than the probe's look at its bytes is not what holds a rate down. */
-export const LEAST_TRIP = 0.02
+export const LEAST_TRIP = LOOK
 
 /** How many times slower the app is than the control, 1 for equal. */
 export type Slower = Interval
@@ -107,8 +107,8 @@ export const rateFrom = (leg: Leg, from: (typeof MARKS)[number] | 0): number | n
   const whole = leg.end === 'whole'
   const last = whole ? leg.reached.findLastIndex(at => at !== null) : -1
   const [to, end] = whole ? [MARKS[last] ?? 0, leg.reached[last] ?? 0] : [leg.got, leg.span]
-  if (begin !== null && !(whole && to <= from)) return Math.max(0, to - from) / Math.max(TICK, end - begin)
-  return whole ? null : leg.got / Math.max(TICK, leg.span)
+  if (begin !== null && !(whole && to <= from)) return Math.max(0, to - from) / Math.max(LOOK, end - begin)
+  return whole ? null : leg.got / Math.max(LOOK, leg.span)
 }
 
 /** Whether a pair of a shape test is reason for a test: what is lost on the way up is looked for apart. */
@@ -155,7 +155,7 @@ export const compare = (all: readonly Pair[]): Throttling => {
 const endingRate = (leg: Leg): number => {
   const late = leg.reached[MARKS.indexOf(HELD)] === null ? null : rateFrom(leg, HELD)
   const passed = MARKS.findLast((_, i) => leg.span - (leg.reached[i] ?? leg.span) >= ENDING_SECONDS)
-  return late ?? rateFrom(leg, passed ?? 0) ?? leg.got / Math.max(TICK, leg.span)
+  return late ?? rateFrom(leg, passed ?? 0) ?? leg.got / Math.max(LOOK, leg.span)
 }
 
 /** Bytes of the largest mark that time did not suffice for. */

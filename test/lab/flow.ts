@@ -42,17 +42,14 @@ export type Road = {
 
 export type Generator = (line: Line, random: Random) => Road
 
-/** The probe looks at its socket so often (probes/net/arrival.ts). */
+/**
+ * The probe looks at its socket so often from the end of the head on, with which the first bytes come, and when all has
+ * come (probes/net/arrival.ts).
+ */
 const LOOK = 0.02
 
 /** What the transfer probe would have written down. */
-export const legOf = (
-  arrivals: Arrivals,
-  bytes: number,
-  rtt: number,
-  random: Random,
-  loaded: number | null = null,
-): Leg => {
+export const legOf = (arrivals: Arrivals, bytes: number, rtt: number, loaded: number | null = null): Leg => {
   const [first] = arrivals
   const none: Leg = {
     reached: MARKS.map(() => null),
@@ -64,11 +61,9 @@ export const legOf = (
     first: null,
   }
   if (!first) return none
-  const phase = random.next() * LOOK
-  const seen = (at: number): number => Math.max(0, phase + Math.ceil((at - first.at - phase) / LOOK) * LOOK)
-  const came = arrivals
-    .map(({ at, bytes }) => ({ at: at === first.at ? 0 : seen(at), bytes }))
-    .filter(({ at }) => at <= CAP)
+  const over = arrivals.find(of => of.bytes >= bytes)?.at ?? Number.POSITIVE_INFINITY
+  const seen = (at: number): number => Math.min(over - first.at, Math.ceil((at - first.at) / LOOK) * LOOK)
+  const came = arrivals.map(({ at, bytes }) => ({ at: seen(at), bytes })).filter(({ at }) => at <= CAP)
   const last = came.at(-1)!
   const whole = last.bytes >= bytes
   const silences = came.slice(1).map(({ at }, i) => at - came[i]!.at)

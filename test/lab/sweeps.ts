@@ -23,7 +23,7 @@ const says = (answer: Throttling['answer'], of: readonly Throttling[]): number =
 export const clean: Sweep = (generator, seed, share) => {
   const random = new Random(seed)
   const all: Trial[] = []
-  const rows = (['plain', 'congested', 'lossy', 'slow'] as const).map((family: Family) => {
+  const rows = (['plain', 'congested', 'lossy', 'slow', 'fast'] as const).map((family: Family) => {
     const made = trials(800, share, () => trialOf(generator, lineOf(family, random), nobody, random, { full: true }))
     all.push(...made)
     return cleanRow(family, made)

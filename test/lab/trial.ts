@@ -81,14 +81,14 @@ const pairOf = (
   const timeline = { app: legs.get('app')!, control: legs.get('control')! }
   return {
     timeline,
-    app: legOf(timeline.app, bytes, line.rtt, random, loaded),
-    control: legOf(timeline.control, bytes, line.rtt / rtt, random),
+    app: legOf(timeline.app, bytes, line.rtt, loaded),
+    control: legOf(timeline.control, bytes, line.rtt / rtt),
   }
 }
 
-export type Family = 'plain' | 'congested' | 'lossy' | 'slow'
+export type Family = 'plain' | 'congested' | 'lossy' | 'slow' | 'fast'
 
-/** Lines as reference §1.7 and §6 have them, and three harder kinds that are nobody's doing. */
+/** Lines as reference §1.7 and §6 have them, and four harder kinds that are nobody's doing. */
 export const lineOf = (family: Family, random: Random): Line => {
   const between = (low: number, high: number): number => random.between(low, high)
   const log = (low: number, high: number): number => Math.exp(between(Math.log(low), Math.log(high)))
@@ -105,5 +105,9 @@ export const lineOf = (family: Family, random: Random): Line => {
   if (family === 'congested') return { ...line, busy: between(0.4, 0.9) }
   if (family === 'lossy') return { ...line, loss: between(0.01, 0.04), jitter: between(0.01, 0.03) }
   if (family === 'slow') return { ...line, capacity: (log(0.1, 1) * 1e6) / 8, busy: between(0, 0.4) }
+  if (family === 'fast') {
+    const near = { rtt: between(0.005, 0.03), jitter: between(0.0002, 0.002), loss: between(0, 0.001) }
+    return { ...line, ...near, capacity: (log(100, 500) * 1e6) / 8, queue: between(0.01, 0.05) }
+  }
   return line
 }

@@ -71,6 +71,11 @@ describe('one agent’s three pairs', () => {
       { answer: 'throttled' },
     ],
     [
+      'all of it between two looks at the bytes: as fast',
+      three(leg(1.6e7, { idle: 0.005 }), leg(1e8, { idle: 0.005 })),
+      { answer: 'same' },
+    ],
+    [
       'SYNs lost on every connect lengthen no way',
       three(
         [1.05, 1.06, 1.04].map(idle => leg(1e5, { idle, first: 0.06 })),
