@@ -60,6 +60,9 @@ const listen = (server: Server, host: string, port: number): Promise<number> =>
     server.listen(port, host, () => resolve((server.address() as AddressInfo).port))
   })
 
+/** A record of a handshake (RFC 8446 §5.1). Its first byte alone begins one random opening in 256 too. */
+const isTls = (first: Buffer): boolean => first[0] === 0x16 && (first[1] ?? 3) === 3 && (first[2] ?? 1) <= 4
+
 /** Leads each connection to what it speaks. */
 class Doors {
   private readonly limits: Limits
@@ -117,7 +120,7 @@ class Doors {
       const first = duplex.read() as Buffer | null
       if (first === null) return void socket.destroy()
       duplex.unshift(first)
-      if (inside === 'clear' && first[0] === 0x16) return this.secure(socket, grants)
+      if (inside === 'clear' && isTls(first)) return this.secure(socket, grants)
       if (first.toString('latin1', 0, 4) === 'GET ') {
         this.grants.set(duplex, grants)
         this.http.emit('connection', duplex)

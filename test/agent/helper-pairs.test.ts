@@ -17,7 +17,7 @@ import { appOf, HandClock } from './samples.ts'
 
 /** What a filter that knows obfuscated2 sees: the tag, once the obfuscation is undone with the key that stands in clear. */
 const isMtproto = (first: Buffer): boolean => {
-  if (first.length < 64 || first[0] === 0x16) return false
+  if (first.length < 64) return false
   // AES-CTR undoes itself: what is encrypted a second time stands in clear.
   const { header } = obfuscation(() => Buffer.from(first.subarray(0, 64)), Buffer.alloc(0), 0)
   return header.subarray(56, 60).toString('hex') === 'eeeeeeee'

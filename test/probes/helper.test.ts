@@ -14,12 +14,15 @@ import { Limits } from '../../probes/helper/limits.ts'
 import {
   commands,
   datagramHead,
+  knownBytes,
+  OPENING_BYTES,
   opening,
   readAsk,
   readStreamAsk,
   writeAsk,
   writeStreamAsk,
 } from '../../probes/wire/helper.ts'
+import { obfuscation } from '../../probes/wire/mtproto.ts'
 import { run } from '../probe-contract.ts'
 import { certificate } from '../servers/certificates.ts'
 import { loopbackTarget } from '../servers/target.ts'
@@ -88,6 +91,23 @@ test('the two openings differ in the tag that undoing the obfuscation shows, and
     return bytes
   })
   expect(new Set(tags.map(bytes => bytes.length)).size).toBe(1)
+})
+
+test('an opening that begins as TLS by chance is none', async () => {
+  const port = await helperAt()
+  const start = Buffer.alloc(64, 0x5a)
+  start[0] = 0x16
+  const seed = Buffer.alloc(16, 7)
+  const { header, encrypt, decrypt } = obfuscation(() => start, Buffer.from('eeeeeeee', 'hex'), 2)
+  const socket = connect(port, '127.0.0.1')
+  const question = writeAsk({ command: 'down', seed, count: 1_000 })
+  socket.write(Buffer.concat([header, encrypt.update(Buffer.alloc(OPENING_BYTES - 64)), encrypt.update(question)]))
+  let come = Buffer.alloc(0)
+  for await (const piece of socket) {
+    come = Buffer.concat([come, decrypt.update(piece)])
+    if (come.length >= 1_001) break
+  }
+  expect(come.equals(Buffer.concat([Buffer.of(0), knownBytes(seed)(1_000)]))).toBe(true)
 })
 
 const root = join(import.meta.dirname, '../..')
