@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { packetsOf, STREAM } from '../measurement/judge/leg.ts'
 import type { TargetOf } from '../measurement/target.ts'
 import { Arrival } from './net/arrival.ts'
 import { Failed } from './net/classify.ts'
@@ -32,8 +33,7 @@ type Opened = { stream: Stream; wire: Wire }
 /** Echoes of one train, as of `transfer.ts`; datagrams of one. */
 const TRAIN = 25
 const DATAGRAMS = { count: 50, size: 160 }
-/** A stream of datagrams, as a video call sends them: 50 kB a second. Seconds waited for the first, and after the last. */
-const STREAM = { size: 500, perSecond: 100 }
+/** Seconds waited for the first datagram of a stream, and after the time of the last. */
 const PATIENCE = 1
 
 /** Bytes against time with Peyk's helper, whose every flow is known byte for byte. */
@@ -180,19 +180,20 @@ const echoes = (peer: Datagrams, head: Buffer, note: Note): Promise<void> => {
   })
 }
 
-/** Packets that are lost do not come again: what is timed are the bytes of those that came, and `count` says how many. */
+/** Packets that are lost do not come again: `count` says how many came, and the step ends with the last of them. */
 const streamed = async (
   peer: Datagrams,
   { token, shape, bytes }: { token: Buffer; shape: 'call' | 'random'; bytes: number },
   note: Note,
   signal: AbortSignal,
 ): Promise<true> => {
-  const packets = Math.ceil(bytes / STREAM.size)
+  const packets = packetsOf(bytes)
   const pieces = piecesOf(token, packets)
   const seen = new Set<number>()
   let got = 0
+  const began = peer.now()
   const arrival = new Arrival(note, () => got)
-  const stop = () => arrival.stop()
+  const stop = () => arrival.stopAtLast()
   signal.addEventListener('abort', stop)
   try {
     // The question may be lost like any datagram; the token is good until it arrives.
@@ -213,12 +214,13 @@ const streamed = async (
       seen.add(packet.number)
       got += datagram.length
       arrival.look()
+      peer.took(note, began)
     }
     note.count = seen.size
     if (seen.size === 0) throw new Failed('generic_timeout_error')
     return true
   } finally {
-    arrival.stop()
+    stop()
     signal.removeEventListener('abort', stop)
   }
 }

@@ -7,6 +7,10 @@ import { CAP, isSuspicious, type Leg, MARKS, type Pair as Seen } from './throttl
 /** Bytes of each leg, by the stage of its test (reference detection.md §5.1, T2 and T3). */
 export const pairBytes: Record<Pair['test'], number> = { shape: 65_536, screen: 163_840, confirm: 262_144 }
 
+/** A stream of datagrams, as a video call sends them: 50 kB a second. */
+export const STREAM = { size: 500, perSecond: 100 }
+export const packetsOf = (bytes: number): number => Math.ceil(bytes / STREAM.size)
+
 type Measured = Pick<Measurement, 'kind' | 'steps' | 'pair'>
 
 /**
@@ -28,6 +32,15 @@ export const legOf = ({ kind, steps, pair }: Measured): Leg | null => {
   if (!step) return { ...common, ...never, end: endOf(ending) }
   const bytes = pairBytes[pair.test]
   const reached = step.reached ?? never.reached
+  const first = step.received > 0 ? (steps[at - 1]?.duration ?? 0) : null
+  const gap = step.gap ?? 0
+  if (steps.some(({ operation }) => operation === 'datagram')) {
+    // The sender's time is over where nothing failed: what has not come by then is lost, and waiting for it no slowness.
+    const tries = packetsOf(bytes)
+    const came = Math.min(tries, Math.floor(step.received / STREAM.size))
+    const sent = { got: came * STREAM.size, span: tries / STREAM.perSecond, lost: { hits: tries - came, tries } }
+    return { ...common, ...sent, reached, gap, first, end: step.failure === null ? 'whole' : endOf(step), trips: [] }
+  }
   // Of an upload next to nothing is received: what was timed are the bytes the other end acknowledged.
   const got = Math.min(bytes, Math.max(step.received, ...MARKS.filter((_, i) => reached[i] !== null)))
   const whole = step.failure === null && got >= bytes
@@ -36,9 +49,9 @@ export const legOf = ({ kind, steps, pair }: Measured): Leg | null => {
     reached,
     got,
     span: Math.min(step.duration, CAP),
-    gap: step.gap ?? 0,
+    gap,
     end: whole ? 'whole' : endOf(step),
-    first: step.received > 0 ? (steps[at - 1]?.duration ?? 0) : null,
+    first,
     trips: pair.test === 'confirm' ? tripsOf({ kind, steps }) : [],
   }
 }
@@ -51,9 +64,14 @@ const endOf = (step: Step | undefined): Leg['end'] => {
   return step.failure === 'connection_reset' ? 'reset' : 'closed'
 }
 
-/** Round trips of small requests beside or after a transfer, in seconds, -1 for one that never came. */
+/**
+ * Round trips of small requests beside or after a transfer, in seconds, -1 for one that never came. Not those of datagrams:
+ * which way one was lost nobody knows.
+ */
 export const tripsOf = ({ kind, steps }: Pick<Measured, 'kind' | 'steps'>): number[] =>
-  kind === 'transfer' ? steps.flatMap(({ operation, series = [] }) => (operation === 'transfer' ? [] : series)) : []
+  kind === 'transfer'
+    ? steps.flatMap(({ operation, series = [] }) => (['transfer', 'datagram'].includes(operation) ? [] : series))
+    : []
 
 /** Whether what a shape test saw is reason for a test: an app slower than twice, or whose requests are lost on the way up. */
 export const isWorthMore = (seen: Seen, trips: PingPong): boolean =>

@@ -1,6 +1,6 @@
 import { transferMarks } from '../step.ts'
 import type { Mechanism } from '../verdict.ts'
-import { asRatio, type Interval, shiftOf } from './ranks.ts'
+import { asRatio, type Counted, fisher, type Interval, shiftOf } from './ranks.ts'
 import { median } from './statistics.ts'
 
 /**
@@ -22,7 +22,7 @@ export type Leg = {
   span: number
   /** Longest silence. */
   gap: number
-  /** All of it came; time was up; reset or closed before all had come; or nothing more came. */
+  /** All of it came, or of datagrams what did not get lost; time was up; reset or closed before; or nothing more came. */
   end: 'whole' | 'cap' | 'reset' | 'closed' | 'silent'
   /** Round trip of the idle line: the connect. */
   idle: number | null
@@ -30,6 +30,8 @@ export type Leg = {
   first: number | null
   /** Round trips on a connection beside: the first before the transfer, the others while it ran; -1 for one that never came. */
   trips?: readonly number[]
+  /** Of a stream of datagrams, how many were lost. Their sender keeps its pace: what holds them back loses them. */
+  lost?: Counted
 }
 export type Pair = { app: Leg; control: Leg }
 
@@ -48,6 +50,8 @@ const HELD = 98_304
 const FACTOR = 1.5
 /** Medians apart by this factor are a strong difference (§5.3.2). */
 const STRONG = 4
+/** Chance below which datagrams of an app were lost as often as a control's, for every two of a test's legs. */
+const LOST_ALIKE = 0.001
 /** A pair of a shape test asks for a test of its own from this factor on. */
 const SUSPICIOUS = 2
 /** Coefficient of variation of a policed rate, at most (§5.3.3). It describes a difference, it cannot show one. */
@@ -78,7 +82,7 @@ export type Slower = Interval
 
 export type Throttling = {
   /**
-   * `throttled`: the app's transfers are slower than the control's, beyond chance. `same`: they are not, or by no more
+   * `throttled`: the app's transfers are slower than the control's, or more of its datagrams are lost, beyond chance. `same`: they are not, or by no more
    * than their longer way accounts for, whatever more pairs would say.
    * `control_slow`: they are not, but the control did not get through either, so nothing can be said. `too_few`: what
    * would decide did not run.
@@ -101,8 +105,9 @@ const WIRE = new Set<Leg['end']>(['whole', 'cap', 'silent'])
 const ran = ({ end, got, span, first }: Leg): boolean => WIRE.has(end) && got > 0 && span > 0 && first !== null
 const isPair = ({ app, control }: Pair): boolean => ran(app) && ran(control)
 
-/** Rate from a mark to the end (§5.3.1); null where the object ended before. */
+/** Rate from a mark to the end (§5.3.1), of datagrams over all; null where the object ended before. */
 export const rateFrom = (leg: Leg, from: (typeof MARKS)[number] | 0): number | null => {
+  if (leg.lost) return leg.got / Math.max(LOOK, leg.span)
   const begin = from === 0 ? 0 : (leg.reached[MARKS.indexOf(from)] ?? null)
   const whole = leg.end === 'whole'
   const last = whole ? leg.reached.findLastIndex(at => at !== null) : -1
@@ -173,8 +178,15 @@ const ratesOf = (pairs: readonly Pair[], from: (typeof MARKS)[number]): Rates | 
 const apartOf = (pairs: readonly Pair[], factor = FACTOR): Rates[] => {
   const least = factor * longerOf(pairs)
   const rates = TAILS.flatMap(from => ratesOf(pairs, from) ?? [])
+  if (pairs.some(({ app, control }) => app.lost || control.lost)) return isLossier(pairs) ? rates : []
   return rates.filter(({ app, control }) => Math.min(...control) > least * Math.max(...app))
 }
+
+/** Whether each of the app's streams of datagrams lost more than each of the control's, beyond chance. */
+const isLossier = (pairs: readonly Pair[]): boolean =>
+  pairs.every(({ app: { lost: app } }) =>
+    pairs.every(({ control: { lost: control } }) => app && control && fisher(app, control) < LOST_ALIKE),
+  )
 
 /**
  * How many times longer the app's way is. TCP's rate goes with 1 / round trip, in slow start and under loss alike (Mathis

@@ -69,6 +69,16 @@ export class Arrival {
     return (performance.now() - (this.last || this.start)) / 1000 > FROZEN_SECONDS
   }
 
+  /** Stops, and forgets the silence since the last byte: whoever waited on did so for what may have been lost. */
+  stopAtLast(): void {
+    this.stop()
+    this.note.gap = this.longest / 1000
+    this.note.series!.length = Math.min(
+      this.note.series!.length,
+      Math.max(0, Math.ceil((this.last - this.start) / TICK)),
+    )
+  }
+
   stop(): void {
     clearInterval(this.timer)
     this.look()

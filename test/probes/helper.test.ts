@@ -1,13 +1,15 @@
 import { spawn } from 'node:child_process'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
-import { connect, type Socket } from 'node:net'
+import { connect, createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { connect as connectTls } from 'node:tls'
 import fc from 'fast-check'
 import { expect, onTestFinished, test } from 'vitest'
 import { legOf } from '../../measurement/judge/leg.ts'
+import { compare } from '../../measurement/judge/throttle.ts'
 import type { TargetOf } from '../../measurement/target.ts'
+import { measure } from '../../probes/all.ts'
 import { Tokens } from '../../probes/helper/datagrams.ts'
 import { type HelperOptions, startHelper } from '../../probes/helper/helper.ts'
 import { Limits } from '../../probes/helper/limits.ts'
@@ -23,6 +25,7 @@ import {
   writeStreamAsk,
 } from '../../probes/wire/helper.ts'
 import { obfuscation } from '../../probes/wire/mtproto.ts'
+import { type DatagramRules, datagramsTo } from '../lab/datagrams.ts'
 import { run } from '../probe-contract.ts'
 import { certificate } from '../servers/certificates.ts'
 import { loopbackTarget } from '../servers/target.ts'
@@ -80,6 +83,47 @@ test.each(['call', 'random'] as const)(
     expect(steps[3]!.reached!.slice(0, 2).every(at => at !== null)).toBe(true)
   },
 )
+
+/** A helper whose datagrams go by way of a relay, as those of any other port of it. */
+const behind = async (rules: DatagramRules) => {
+  const port = await helperAt()
+  const relay = await datagramsTo(port, rules)
+  const door = createServer(client => client.pipe(connect(port, '127.0.0.1').on('error', () => {})).pipe(client))
+  door.listen(relay.port, '127.0.0.1')
+  await once(door, 'listening')
+  onTestFinished(async () => {
+    door.close()
+    await relay[Symbol.asyncDispose]()
+  })
+  return relay.port
+}
+
+const legOver = async (port: number, shape: 'call' | 'random') => {
+  const { steps } = await measure(asking(port, { over: 'udp', shape }, { bytes: 65_536 }), { loopback: true })
+  const pair = { id: '0'.repeat(16), leg: 'app', round: 1, test: 'shape', differs: 'protocol', first: true } as const
+  return { step: steps.at(-1)!, leg: legOf({ kind: 'transfer', steps, pair })! }
+}
+
+test('datagrams that a line loses are lost and not late, and more of an app’s are throttling', {
+  retry: 2,
+}, async () => {
+  const [few, many] = await Promise.all([
+    behind({ lost: { down: 0.03 } }).then(port => legOver(port, 'random')),
+    behind({ lost: { down: 0.3 } }).then(port => legOver(port, 'call')),
+  ])
+  for (const { step, leg } of [few, many]) {
+    expect(leg).toMatchObject({ end: 'whole', got: step.count! * 500, span: 1.32, trips: [] })
+    expect(leg.lost).toEqual({ hits: 132 - step.count!, tries: 132 })
+    // It ends with the last that came: the second it waits on is no silence.
+    expect(leg.gap).toBeLessThan(1)
+    expect(step.series!.length).toBeLessThanOrEqual(Math.ceil(step.duration * 10))
+  }
+  expect(few.leg.lost!.hits).toBeGreaterThan(0)
+  const lossy = { app: few.leg, control: few.leg }
+  const held = { app: many.leg, control: few.leg }
+  expect([lossy, lossy, lossy].map((_, i, all) => compare(all.slice(i)).answer)).toEqual(['same', 'same', 'same'])
+  expect(compare([held, held, held])).toMatchObject({ answer: 'throttled', mechanism: null })
+})
 
 test('the two openings differ in the tag that undoing the obfuscation shows, and in nothing else a filter could know', () => {
   const tags = (['obfuscated2', 'random'] as const).map(shape => {
