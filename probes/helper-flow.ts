@@ -200,17 +200,18 @@ const streamed = async (
     let questions = 3
     let until = peer.now()
     while (seen.size < packets) {
-      if (peer.now() >= until && seen.size === 0 && questions-- > 0) {
+      if (peer.now() >= until) {
+        if (seen.size > 0 || questions-- === 0) break
         peer.send(writeStreamAsk(token, shape, { packets, ...STREAM }))
         until = peer.now() + PATIENCE
       }
       const datagram = await peer.receive(Math.max(0, until - peer.now()))
-      if (datagram === null && (seen.size > 0 || questions === 0)) break
-      if (datagram === null) continue
+      const packet = datagram && readPacket(datagram)
+      const piece = packet && pieces[packet.number]
+      // No packet of the stream is the echo of a question that came when its token was used up.
+      if (!piece || seen.has(packet.number)) continue
+      if (!piece.equals(packet.known)) throw new Failed('helper_wrong_bytes')
       if (seen.size === 0) until = peer.now() + packets / STREAM.perSecond + PATIENCE
-      const packet = readPacket(datagram)
-      if (!packet || seen.has(packet.number)) continue
-      if (!pieces[packet.number]?.equals(packet.known)) throw new Failed('helper_wrong_bytes')
       seen.add(packet.number)
       got += datagram.length
       arrival.look()

@@ -32,12 +32,14 @@ export class Tokens {
     return token
   }
 
-  /** Whether this address was given the token; it is used up then. */
-  redeem(token: Buffer, address: string): boolean {
-    const key = token.toString('hex')
-    const found = this.known.get(key)
-    if (!found || found.address !== address || found.until < performance.now() / 1000) return false
-    return this.known.delete(key)
+  /** Whether this address was given the token, and has not used it. */
+  isGood(token: Buffer, address: string): boolean {
+    const found = this.known.get(token.toString('hex'))
+    return found !== undefined && found.address === address && found.until >= performance.now() / 1000
+  }
+
+  use(token: Buffer): void {
+    this.known.delete(token.toString('hex'))
   }
 }
 
@@ -54,8 +56,12 @@ export const openDatagrams = async (
   const streams = new Set<NodeJS.Timeout>()
   socket.on('message', (datagram, from) => {
     const ask = readStreamAsk(datagram)
-    if (ask && tokens.redeem(datagram.subarray(0, TOKEN_BYTES), from.address)) {
-      if (limits.take(from.address, ask.packets * ask.size)) stream(socket, datagram, ask, from, streams)
+    const token = datagram.subarray(0, TOKEN_BYTES)
+    if (ask && tokens.isGood(token, from.address)) {
+      // What is refused may be asked again.
+      if (!limits.take(from.address, ask.packets * ask.size)) return
+      tokens.use(token)
+      stream(socket, datagram, ask, from, streams)
     } else if (datagram.length <= MOST_ECHO && limits.take(from.address, datagram.length)) {
       socket.send(datagram, from.port, from.address, () => {})
     }

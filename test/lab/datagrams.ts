@@ -21,7 +21,12 @@ export type DatagramRelay = { port: number; set(rules: DatagramRules): void } & 
 
 const BURST = 8_192
 
-export const datagramsTo = async (upstream: number, initial: DatagramRules = {}, seed = 1): Promise<DatagramRelay> => {
+export const datagramsTo = async (
+  upstream: number,
+  initial: DatagramRules = {},
+  seed = 1,
+  at = 0,
+): Promise<DatagramRelay> => {
   let rules = initial
   const random = new Random(seed)
   const front = createSocket('udp4')
@@ -59,7 +64,7 @@ export const datagramsTo = async (upstream: number, initial: DatagramRules = {},
     if (forged && !rules.inject?.late) return
     pass('up', message.length, () => backOf(port).send(message, upstream, '127.0.0.1'))
   })
-  front.bind(0, '127.0.0.1')
+  front.bind(at, '127.0.0.1')
   await once(front, 'listening')
   return {
     port: (front.address() as AddressInfo).port,
