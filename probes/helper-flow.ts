@@ -33,6 +33,8 @@ type Opened = { stream: Stream; wire: Wire }
 /** Echoes of one train, as of `transfer.ts`; datagrams of one. */
 const TRAIN = 25
 const DATAGRAMS = { count: 50, size: 160 }
+/** A packet that came in less than this share of the time until it is due was not sent at the pace that was asked for. */
+const EARLY = 0.7
 /** Seconds waited for the first datagram of a stream, and after the time of the last. */
 const PATIENCE = 1
 
@@ -211,6 +213,8 @@ const streamed = async (
       // No packet of the stream is the echo of a question that came when its token was used up.
       if (!piece || seen.has(packet.number)) continue
       if (!piece.equals(packet.known)) throw new Failed('helper_wrong_bytes')
+      // Counted from the question: what a line keeps and gives all at once was sent no sooner either.
+      if (peer.now() - began < (EARLY * packet.number) / STREAM.perSecond) throw new Failed('transfer_too_fast')
       if (seen.size === 0) until = peer.now() + packets / STREAM.perSecond + PATIENCE
       seen.add(packet.number)
       got += datagram.length

@@ -20,8 +20,10 @@ import {
   knownBytes,
   OPENING_BYTES,
   opening,
+  PACKET_OVERHEAD,
   readAsk,
   readStreamAsk,
+  streamPacket,
   writeAsk,
   writeStreamAsk,
 } from '../../probes/wire/helper.ts'
@@ -29,6 +31,7 @@ import { obfuscation } from '../../probes/wire/mtproto.ts'
 import { type DatagramRules, datagramsTo } from '../lab/datagrams.ts'
 import { run } from '../probe-contract.ts'
 import { certificate } from '../servers/certificates.ts'
+import { udpPeer } from '../servers/dns.ts'
 import { loopbackTarget } from '../servers/target.ts'
 import { tlsPeer } from '../servers/tcp.ts'
 
@@ -86,17 +89,20 @@ test.each(['call', 'random'] as const)(
   },
 )
 
-/** A helper whose datagrams go by way of a relay, as those of any other port of it. */
-const behind = async (rules: DatagramRules) => {
-  const port = await helperAt()
+/** A port that leads to a helper over TCP, and has its UDP to give. */
+const doorTo = async (port: number): Promise<number> => {
   const door = createServer(client => client.pipe(connect(port, '127.0.0.1').on('error', () => {})).pipe(client))
   door.listen(0, '127.0.0.1')
+  onTestFinished(() => void door.close())
   await once(door, 'listening')
-  const relay = await datagramsTo(port, rules, 1, (door.address() as AddressInfo).port)
-  onTestFinished(async () => {
-    door.close()
-    await relay[Symbol.asyncDispose]()
-  })
+  return (door.address() as AddressInfo).port
+}
+
+/** A helper whose datagrams go by way of a relay. */
+const behind = async (rules: DatagramRules) => {
+  const port = await helperAt()
+  const relay = await datagramsTo(port, rules, 1, await doorTo(port))
+  onTestFinished(() => relay[Symbol.asyncDispose]())
   return relay.port
 }
 
@@ -194,6 +200,27 @@ test.each(Object.entries(lies))('a helper that gives %s is found out, and makes 
   const { steps, failure } = await run(asking(peer.port))
   expect(failure).toBe('helper_wrong_bytes')
   const pair = { id: '0'.repeat(16), leg: 'app', round: 1, test: 'screen', differs: 'name', first: true } as const
+  expect(legOf({ kind: 'transfer', steps, pair })).toBeNull()
+})
+
+test('a helper that streams datagrams faster than was asked for is found out, and makes no leg', async () => {
+  const talk: Parameters<typeof udpPeer>[0] = (message, send) => {
+    const ask = readStreamAsk(message)
+    if (!ask) return send(message)
+    const known = knownBytes(message.subarray(0, 16))
+    for (let n = 0; n < ask.packets; n++) send(streamPacket(message, n, known(ask.size - PACKET_OVERHEAD)))
+  }
+  await using hasty = await udpPeer(talk, '127.0.0.1', await doorTo(await helperAt()))
+  const { failure, steps } = await measure(asking(hasty.port, { over: 'udp' }, { bytes: 65_536 }), { loopback: true })
+  expect(failure).toBe('transfer_too_fast')
+  const pair = {
+    id: '0'.repeat(16),
+    leg: 'control',
+    round: 1,
+    test: 'shape',
+    differs: 'protocol',
+    first: true,
+  } as const
   expect(legOf({ kind: 'transfer', steps, pair })).toBeNull()
 })
 

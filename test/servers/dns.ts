@@ -8,10 +8,11 @@ export type UdpPeer = { port: number } & AsyncDisposable
 export const udpPeer = async (
   talk: (message: Buffer, send: (bytes: Uint8Array) => void) => void,
   host = '127.0.0.1',
+  port = 0,
 ): Promise<UdpPeer> => {
   const socket = createSocket('udp4')
   socket.on('message', (message, from) => talk(message, bytes => socket.send(bytes, from.port, from.address)))
-  await new Promise<void>(resolve => socket.bind(0, host, resolve))
+  await new Promise<void>(resolve => socket.bind(port, host, resolve))
   return {
     port: (socket.address() as AddressInfo).port,
     [Symbol.asyncDispose]: () => new Promise<void>(resolve => socket.close(() => resolve())),
