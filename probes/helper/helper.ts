@@ -13,12 +13,16 @@ export type HelperOptions = LimitsOptions & {
   host: string
   /** Each is listened on over TCP and UDP; 0 takes a free one. */
   ports: readonly number[]
+  /** Seconds a connection may be silent. */
+  silence?: number
 }
 
 export type Helper = { ports: readonly number[]; close(): Promise<void> }
 
 /** Years its certificate lasts; nobody checks it, since it must serve under every name. */
 const YEARS = 10
+/** What a connection costs by itself, in TLS or with an answer of HTTP, and is charged for. */
+const CONNECTION_BYTES = 500
 /** Bytes of one WebSocket message. */
 const MOST_MESSAGE = 65_536
 
@@ -30,7 +34,7 @@ const MOST_MESSAGE = 65_536
 export const startHelper = async (options: HelperOptions): Promise<Helper> => {
   const limits = new Limits(options)
   const tokens = new Tokens()
-  const doors = new Doors(limits, tokens)
+  const doors = new Doors(limits, tokens, options.silence ?? SILENT_SECONDS)
   const open: { close(): Promise<void> }[] = [doors]
   const forgetting = setInterval(() => limits.forget(), 3_600_000).unref()
   const close = async () => {
@@ -68,8 +72,9 @@ class Doors {
   private readonly limits: Limits
   private readonly tokens: Tokens
   private readonly sockets = new Set<Socket>()
+  private readonly silence: number
   private readonly grants = new WeakMap<Duplex, Grants>()
-  private readonly http = createHttp((_, response) => response.writeHead(404).end())
+  private readonly http = createHttp((_, response) => response.writeHead(404, { connection: 'close' }).end())
   private readonly webSockets = new WebSocketServer({
     noServer: true,
     maxPayload: MOST_MESSAGE,
@@ -77,9 +82,10 @@ class Doors {
   })
   private readonly secureContext
 
-  constructor(limits: Limits, tokens: Tokens) {
+  constructor(limits: Limits, tokens: Tokens, silence: number) {
     this.limits = limits
     this.tokens = tokens
+    this.silence = silence * 1000
     const made = certificate('localhost', { to: new Date(Date.now() + YEARS * 365 * 86_400_000) })
     // In TLS 1.3 the certificate is not seen on the line, so that its name, which is none of an app, tells nobody.
     this.secureContext = createSecureContext({ key: made.keyPem, cert: made.pem, minVersion: 'TLSv1.3' })
@@ -87,6 +93,8 @@ class Doors {
       const grants = this.grants.get(socket)
       if (!grants || request.url !== PATH) return void socket.destroy()
       this.webSockets.handleUpgrade(request, socket, head, webSocket => {
+        // `ws` takes the limit away; in TLS it stands on the socket below.
+        if (this.sockets.has(socket as Socket)) (socket as Socket).setTimeout(this.silence)
         const duplex = createWebSocketStream(webSocket)
         duplex.on('error', () => {})
         this.run(serve(duplex, grants), socket)
@@ -99,9 +107,13 @@ class Doors {
     const leave = this.limits.open(address)
     socket.on('error', () => {})
     if (!leave) return void socket.destroy()
+    if (!this.limits.take(address, CONNECTION_BYTES)) {
+      leave()
+      return void socket.destroy()
+    }
     this.sockets.add(socket)
     const longest = setTimeout(() => socket.destroy(), MOST_SECONDS * 1000)
-    socket.setTimeout(SILENT_SECONDS * 1000, () => socket.destroy())
+    socket.setTimeout(this.silence, () => socket.destroy())
     socket.once('close', () => {
       clearTimeout(longest)
       this.sockets.delete(socket)

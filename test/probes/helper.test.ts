@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { connect as connectTls } from 'node:tls'
 import fc from 'fast-check'
 import { expect, onTestFinished, test } from 'vitest'
+import { WebSocket } from 'ws'
 import { legOf } from '../../measurement/judge/leg.ts'
 import { compare } from '../../measurement/judge/throttle.ts'
 import type { TargetOf } from '../../measurement/target.ts'
@@ -21,6 +22,7 @@ import {
   OPENING_BYTES,
   opening,
   PACKET_OVERHEAD,
+  PATH,
   readAsk,
   readStreamAsk,
   streamPacket,
@@ -381,6 +383,33 @@ test('whatever comes in, the helper lives and says little', async () => {
   await once(tls, 'secureConnect')
   expect(tls.getProtocol()).toBe('TLSv1.3')
   tls.destroy()
+})
+
+/** All that comes back for these bytes until the helper ends the connection. */
+const answerTo = async (port: number, bytes: string): Promise<string> => {
+  const socket = connect(port, '127.0.0.1')
+  socket.on('error', () => {})
+  let come = ''
+  socket.on('data', piece => (come += piece))
+  socket.write(bytes)
+  await once(socket, 'close')
+  return come
+}
+
+test('a request of HTTP is answered once, and connections that ask for nothing are charged for', async () => {
+  const port = await helperAt({ quota: 4 * 1_200 })
+  const twice = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(2)
+  expect((await answerTo(port, twice)).match(/HTTP\/1\.1 404/g)).toHaveLength(1)
+  expect(await answerTo(port, twice)).toContain('404')
+  expect(await answerTo(port, twice)).toBe('')
+})
+
+test.each(['ws', 'wss'])('a WebSocket over %s that falls silent is ended', async scheme => {
+  const port = await helperAt({ silence: 0.3 })
+  const socket = new WebSocket(`${scheme}://127.0.0.1:${port}${PATH}`, { rejectUnauthorized: false })
+  socket.on('error', () => {})
+  await once(socket, 'open')
+  await expect.poll(() => socket.readyState, { timeout: 20_000 }).toBe(WebSocket.CLOSED)
 })
 
 test('a question asks for no more than there is', () => {
