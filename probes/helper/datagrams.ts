@@ -15,6 +15,9 @@ const MOST_ECHO = 512
 const TOKEN_SECONDS = 60
 const MOST_TOKENS = 10_000
 
+/** Ports below are those of services: no NAT gives them to an agent's datagrams (RFC 4787 §4.2.1). */
+const LEAST_PORT = 1_024
+
 type Token = { address: string; until: number }
 
 /**
@@ -43,18 +46,22 @@ export class Tokens {
   }
 }
 
+/** Whether nobody else would answer there: two that echo send a forged datagram to and fro until a day is used up. */
+export const isAgents = (port: number, ours: readonly number[]): boolean => port >= LEAST_PORT && !ours.includes(port)
+
 /**
  * Echoes datagrams as they are, byte for byte, so that never more goes out than came in; and streams as many as a token
- * asks for, to the address it was given to. Everything counts against that address's day.
+ * asks for, to the address it was given to. Everything counts against that address's day. `ports` are the helper's own.
  */
 export const openDatagrams = async (
-  place: { host: string; port: number },
+  place: { host: string; port: number; ports: readonly number[] },
   limits: Limits,
   tokens: Tokens,
 ): Promise<{ close(): Promise<void> }> => {
   const socket = createSocket(place.host.includes(':') ? 'udp6' : 'udp4')
   const streams = new Set<NodeJS.Timeout>()
   socket.on('message', (datagram, from) => {
+    if (!isAgents(from.port, place.ports)) return
     const ask = readStreamAsk(datagram)
     const token = datagram.subarray(0, TOKEN_BYTES)
     if (ask && tokens.isGood(token, from.address)) {

@@ -48,8 +48,8 @@ export const startHelper = async (options: HelperOptions): Promise<Helper> => {
       const server = createServer({ noDelay: true }, socket => doors.enter(socket))
       const port = await listen(server, host, wanted)
       open.push({ close: () => new Promise(resolve => server.close(() => resolve())) })
-      open.push(await openDatagrams({ host, port }, limits, tokens))
       ports.push(port)
+      open.push(await openDatagrams({ host, port, ports }, limits, tokens))
     }
   } catch (error) {
     await close()

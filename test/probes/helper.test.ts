@@ -3,6 +3,7 @@ import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { connect as connectTls } from 'node:tls'
 import fc from 'fast-check'
 import { expect, onTestFinished, test } from 'vitest'
@@ -11,7 +12,7 @@ import { legOf } from '../../measurement/judge/leg.ts'
 import { compare } from '../../measurement/judge/throttle.ts'
 import type { TargetOf } from '../../measurement/target.ts'
 import { measure } from '../../probes/all.ts'
-import { Tokens } from '../../probes/helper/datagrams.ts'
+import { isAgents, Tokens } from '../../probes/helper/datagrams.ts'
 import { type HelperOptions, startHelper } from '../../probes/helper/helper.ts'
 import { Limits } from '../../probes/helper/limits.ts'
 import {
@@ -292,6 +293,21 @@ test('never more datagram bytes out than in, without a token that came by TCP to
   expect(tokens.isGood(token, '192.0.2.1')).toBe(true)
   tokens.use(token)
   expect(tokens.isGood(token, '192.0.2.1')).toBe(false)
+})
+
+test('a datagram from a port where a service or a helper answers is not echoed, so that none goes to and fro', async () => {
+  const helper = await startHelper({ host: '127.0.0.1', ports: [0, 0], rate: 1e9, quota: 1e9 })
+  onTestFinished(() => helper.close())
+  const [port, other] = helper.ports as [number, number]
+  // As from a second helper, which has the same ports.
+  const socket = createSocket('udp4').bind(other, '127.0.0.2')
+  onTestFinished(() => void socket.close())
+  await once(socket, 'listening')
+  const echo = once(socket, 'message').then(() => 'echoed')
+  socket.send(Buffer.alloc(100), port, '127.0.0.1')
+  expect(await Promise.race([echo, sleep(300, 'nothing')])).toBe('nothing')
+  expect(await bytesFor(port, Buffer.alloc(100))).toBe(100)
+  expect([7, 53, 1_023, other, 1_024, 30_000].filter(from => isAgents(from, [port, other]))).toEqual([1_024, 30_000])
 })
 
 test('a forged flood fills the memory of addresses, which empties itself, and costs one look a second', () => {
