@@ -42,7 +42,8 @@ export const legOf = ({ kind, steps, pair }: Measured): Leg | null => {
     return { ...common, ...sent, reached, gap, first, end: step.failure === null ? 'whole' : endOf(step), trips: [] }
   }
   // Of an upload next to nothing is received: what was timed are the bytes the other end acknowledged.
-  const got = Math.min(bytes, Math.max(step.received, ...MARKS.filter((_, i) => reached[i] !== null)))
+  const timed = [step.series?.at(-1) ?? 0, ...MARKS.filter((_, i) => reached[i] !== null)]
+  const got = Math.min(bytes, Math.max(step.received, ...timed))
   const whole = step.failure === null && got >= bytes
   return {
     ...common,

@@ -56,3 +56,10 @@ test('a connection that never opened is a leg without a byte, which no pair coun
   expect(legOf({ kind: 'transfer', steps: [{ ...steps[0], failure: 'network_unreachable' }], pair })).toBeNull()
   expect(legOf({ kind: 'http', steps: [...steps], pair })).toBeNull()
 })
+
+test('an upload that time cut off counts what was acknowledged, not the last mark it passed', () => {
+  const step = { operation: 'transfer', start: 0.1, duration: 8, sent: 163_840, received: 24, failure: null } as const
+  const reached = [1.2, 5.3, null, null, null]
+  const leg = legOf({ kind: 'transfer', steps: [{ ...step, reached, series: [16_384, 65_536, 98_000], gap: 1 }], pair })
+  expect(leg).toMatchObject({ got: 98_000, span: 8, end: 'cap' })
+})
