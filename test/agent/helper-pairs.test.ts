@@ -26,12 +26,18 @@ const isMtproto = (first: Buffer): boolean => {
 /** What the line carries: without a limit a busy machine would be one. */
 const LINE: Rule = { rate: 1_500_000 }
 
+type Censor = Rule & { port?: number }
+
 /** A confirmation of one flow of the catalogue through a censor, as an agent makes it; its own port and address apart. */
-const confirmed = async (id: string, rules: readonly Rule[]): Promise<{ legs: number; says: Throttling }> => {
+const confirmed = async (id: string, { port, ...rule }: Censor): Promise<{ legs: number; says: Throttling }> => {
   const helper = await startHelper({ host: '127.0.0.1', ports: [0], rate: 1e9, quota: 1e9 })
-  await using relay = await relayTo(helper.ports[0]!, { flows: [...rules, LINE] })
+  await using censored = await relayTo(helper.ports[0]!, { flows: [rule, LINE] })
+  await using free = await relayTo(helper.ports[0]!, { flows: [LINE] })
   const here = withHelper(apps, '127.0.0.1').flatMap(app => app.targets)
-  const at = (target: Target): TargetOf<'transfer'> => ({ ...(target as TargetOf<'transfer'>), port: relay.port })
+  const at = (target: Target): TargetOf<'transfer'> => {
+    const meant = port === undefined || port === target.port
+    return { ...(target as TargetOf<'transfer'>), port: (meant ? censored : free).port }
+  }
   const app = at(here.find(target => target.id === id)!)
   const control = at(here.find(target => target.id === app.pairs![0]!.with)!)
   const clock = new HandClock()
@@ -65,14 +71,17 @@ const REAL_TIME = { timeout: 40_000, retry: 2 }
 
 const slow = { rate: 200_000 }
 const byName: Rule = { when: ({ sni }) => sni === 'web.telegram.org', ...slow }
+const byWebName: Rule = { when: ({ sni }) => sni === 'venus.web.telegram.org', ...slow }
 const byProtocol: Rule = { when: ({ first }) => isMtproto(first), ...slow }
 
 test.each([
   ['telegram.helper.name', 'the name', byName],
   ['telegram.helper.mtproto', 'the protocol', byProtocol],
   ['telegram.helper.mtproto.up', 'the protocol, on the way up', byProtocol],
+  ['telegram.helper.websocket', 'the name of a WebSocket', byWebName],
+  ['telegram.helper.port.5222', 'the port', { ...slow, port: 5_222 }],
 ])('%s shows a censor that slows down by %s', REAL_TIME, async (id, _, rule) => {
-  const { legs, says } = await confirmed(id, [rule])
+  const { legs, says } = await confirmed(id, rule)
   expect(legs).toBe(6)
   expect(says).toMatchObject({ answer: 'throttled', strength: 'strong' })
 })
@@ -83,7 +92,7 @@ test.each([
   ['telegram.helper.port.5222', { ...slow }],
 ])('%s shows nothing where the censor goes by something else, or slows down all alike', REAL_TIME, async (id, rule) => {
   // One pair; more where a busy machine made one leg seem slow.
-  expect((await confirmed(id, [rule])).says.answer).not.toBe('throttled')
+  expect((await confirmed(id, rule)).says.answer).not.toBe('throttled')
 })
 
 test('the flows are in no catalogue that names no helper, and take its address where it does', () => {

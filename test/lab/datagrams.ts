@@ -11,6 +11,8 @@ export type DatagramRules = {
   delay?: number
   /** Share of datagrams lost, each way by itself. */
   lost?: { up?: number; down?: number }
+  /** The datagrams that are lost so; all where absent. */
+  when?: (datagram: Buffer) => boolean
   /** Bytes a second in each direction, beyond a burst of 8 KB dropped: a policer. */
   rate?: number
   /** What is answered in the peer's place, and whether the peer's own answer comes too. */
@@ -34,8 +36,9 @@ export const datagramsTo = async (
   const timers = new Set<NodeJS.Timeout>()
   const buckets = { up: bucket(), down: bucket() }
 
-  const pass = (way: 'up' | 'down', size: number, send: () => void): void => {
-    if (random.next() < (rules.lost?.[way] ?? 0) || !buckets[way](size, rules.rate)) return
+  const pass = (way: 'up' | 'down', message: Buffer, send: () => void): void => {
+    const lost = (rules.when?.(message) ?? true) ? (rules.lost?.[way] ?? 0) : 0
+    if (random.next() < lost || !buckets[way](message.length, rules.rate)) return
     if (!rules.delay) {
       send()
       return
@@ -51,7 +54,7 @@ export const datagramsTo = async (
     const known = backs.get(port)
     if (known) return known
     const back = createSocket('udp4').on('error', () => {})
-    back.on('message', message => pass('down', message.length, () => front.send(message, port, '127.0.0.1')))
+    back.on('message', message => pass('down', message, () => front.send(message, port, '127.0.0.1')))
     backs.set(port, back)
     return back
   }
@@ -62,7 +65,7 @@ export const datagramsTo = async (
     // A forger stands nearer than the peer: its answer comes without the way's delay.
     if (forged) front.send(forged, port, '127.0.0.1')
     if (forged && !rules.inject?.late) return
-    pass('up', message.length, () => backOf(port).send(message, upstream, '127.0.0.1'))
+    pass('up', message, () => backOf(port).send(message, upstream, '127.0.0.1'))
   })
   front.bind(at, '127.0.0.1')
   await once(front, 'listening')
