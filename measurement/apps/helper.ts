@@ -55,6 +55,7 @@ export const controlFlows: readonly TargetOf<'transfer'>[] = [
   flow({ id: 'control.helper.random', feature: 'text', port: 443 }),
   flow({ id: 'control.helper.random.up', feature: 'text', port: 443, up: true }),
   flow({ id: 'control.helper.datagrams', feature: 'voice-call', port: 599, over: 'udp' }),
+  flow({ id: 'control.helper.call', feature: 'voice-call', port: 443, over: 'udp', shape: 'call' }),
 ]
 
 /** What Telegram's phones, browsers and calls look like, each beside a flow that does not. */
@@ -75,7 +76,8 @@ export const telegramFlows: readonly TargetOf<'transfer'>[] = [
   flow({ id: 'telegram.helper.port.5222', feature: 'text', port: 5222, pairs: against('random', 'port') }),
   flow({
     ...{ id: 'telegram.helper.call', feature: 'voice-call', port: 599, over: 'udp', shape: 'call' },
-    pairs: against('datagrams', 'protocol'),
+    // By turns: they tell a filter of the shape from one of the port, and cost no more than one.
+    pairs: [...against('datagrams', 'protocol'), ...against('call', 'port')],
   }),
 ]
 
