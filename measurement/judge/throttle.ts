@@ -50,8 +50,11 @@ const HELD = 98_304
 const FACTOR = 1.5
 /** Medians apart by this factor are a strong difference (§5.3.2). */
 const STRONG = 4
-/** Chance below which datagrams of an app were lost as often as a control's, for every two of a test's legs. */
-const LOST_ALIKE = 0.001
+/**
+ * Datagrams of an app are held back where so large a share of them more than of a control's is lost, and the chance that
+ * both are lost alike is below this. Lines lose in bursts, which chance alone does not account for: hence the share.
+ */
+const LOST = { more: 0.1, alike: 0.001 } as const
 /** A pair of a shape test asks for a test of its own from this factor on. */
 const SUSPICIOUS = 2
 /** Coefficient of variation of a policed rate, at most (§5.3.3). It describes a difference, it cannot show one. */
@@ -183,10 +186,13 @@ const apartOf = (pairs: readonly Pair[], factor = FACTOR): Rates[] => {
 }
 
 /** Whether each of the app's streams of datagrams lost more than each of the control's, beyond chance. */
-const isLossier = (pairs: readonly Pair[]): boolean =>
-  pairs.every(({ app: { lost: app } }) =>
-    pairs.every(({ control: { lost: control } }) => app && control && fisher(app, control) < LOST_ALIKE),
+const isLossier = (pairs: readonly Pair[]): boolean => {
+  const isMore = (app: Counted, control: Counted): boolean =>
+    app.hits / app.tries - control.hits / control.tries >= LOST.more && fisher(app, control) < LOST.alike
+  return pairs.every(({ app }) =>
+    pairs.every(({ control }) => app.lost && control.lost && isMore(app.lost, control.lost)),
   )
+}
 
 /**
  * How many times longer the app's way is. TCP's rate goes with 1 / round trip, in slow start and under loss alike (Mathis

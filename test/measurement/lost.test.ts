@@ -39,6 +39,11 @@ const table: [string, Pair[], Partial<Throttling>][] = [
   ['one lost of the control', three(streams(0, 0, 0), streams(1, 0, 0)), { answer: 'same' }],
   ['60 % lost of both', three(streams(197, 310, 320), streams(190, 322, 305)), { answer: 'same' }],
   [
+    'a burst of a third of a second in each round of the app',
+    three(streams(31, 33, 30), streams(0, 0, 0)),
+    { answer: 'same' },
+  ],
+  [
     'a fifth lost of the app',
     three(streams(66, 104, 99), streams(1, 3, 2)),
     { answer: 'throttled', strength: 'weak', mechanism: null },
