@@ -54,6 +54,13 @@ const cases: {
     deeds: [{ port: 7_040, kind: 'drop_syn' }],
     says: { answer: 'too_few' },
   },
+  // Of loss that only the app has no more is said than that it is slower: not how, but for a rate that is steady by chance.
+  ...[0.1, 0.3].map((share, at) => ({
+    name: `${share * 100} % of what the app sends is dropped`,
+    port: 7_070 + 10 * at,
+    deeds: [{ port: 7_070 + 10 * at, kind: 'drop_down' as const, share }],
+    says: { answer: 'throttled' as const, strength: 'strong' as const },
+  })),
   {
     name: '40 % dropped on the way up',
     port: 7_050,
@@ -68,7 +75,7 @@ const pairsOf = ({ pairs }: Done): Pair[] =>
   pairs.flatMap(({ app, control }) => (app && control ? [{ app, control }] : []))
 
 describe.skipIf(skipped !== null)(`namespaces${skipped ? `: ${skipped}` : ''}`, () => {
-  test('real TCP behind real censors, all at once', { timeout: 150_000, retry: 1 }, async () => {
+  test('netns: real TCP behind real censors, all at once', { timeout: 150_000, retry: 1 }, async () => {
     await using net = await openNamespaces(
       cases.map(({ port, line: more }) => line(port, more)),
       cases.flatMap(({ deeds }) => deeds),
@@ -84,7 +91,8 @@ describe.skipIf(skipped !== null)(`namespaces${skipped ? `: ${skipped}` : ''}`, 
     expect(compare(pairsOf(of(7_010))).rate! / 64_000).toBeGreaterThan(0.75)
     expect(compare(pairsOf(of(7_010))).rate! / 64_000).toBeLessThan(1.25)
     // Nothing that met no queue is called shaped: on a machine with time, `police` and no name.
-    for (const port of [7_010, 7_060]) expect(compare(pairsOf(of(port))).mechanism, `${port}`).not.toBe('shape')
+    for (const port of [7_010, 7_060, 7_070, 7_080])
+      expect(compare(pairsOf(of(port))).mechanism, `${port}`).not.toBe('shape')
     expect(of(7_040).failure).toBe('generic_timeout_error')
     expect(dropUp([[of(7_050).trips]]).found, 'upstream drop').toBe(true)
     expect(dropUp([[of(7_000).trips]]).found, 'no upstream drop').toBe(false)

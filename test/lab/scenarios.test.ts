@@ -15,7 +15,7 @@ beforeAll(async () => {
 })
 afterAll(() => world[Symbol.asyncDispose]())
 
-describe('verdicts', () => {
+describe('relay: verdicts', () => {
   test.each(scenarios)('$name', async ({ set, feature, truth }) => {
     await set(world)
     try {
@@ -40,7 +40,7 @@ describe('verdicts', () => {
   })
 })
 
-describe('transfers', () => {
+describe('relay: transfers', () => {
   // Eight seconds each, and a world of its own each: they wait at the same time. Of quiet lines the rule itself calls one in
   // two hundred throttled, hence a second try.
   test.concurrent.each(transfers)(
@@ -54,7 +54,7 @@ describe('transfers', () => {
   )
 })
 
-test('moved abroad: everything takes longer, nothing is held back', async () => {
+test('relay: moved abroad, everything takes longer, nothing is held back', async () => {
   const sample = async (delay: number) => {
     await world.censor(dcs({ delay }))
     return Promise.all(Array.from({ length: 6 }, () => world.exchange()))

@@ -6,9 +6,10 @@ import type { Opening } from './opening.ts'
 import { APP, dcs, every, type Tcp, type World } from './world.ts'
 
 /**
- * What may befall an app, and what is true of it: none of these needs root; those that drop real packets are in
- * namespace.ts. A verdict is right when it is the true one, with its layer and mechanism where they are given. What takes
- * weeks (networks one after the other, evenings, recurring hours) is in the bench of the detector, in virtual time.
+ * What may befall an app, and what is true of it. All of these are `relay`: a censor in user space, without root. Those that
+ * drop real packets are `netns` (namespace.test.ts). A verdict is right when it is the true one, with its layer and mechanism
+ * where they are given. What takes weeks is in virtual time: evenings in the bench of the detector (bench/detection/paths.ts),
+ * networks one after the other and recurring hours in single tests (server/detection.test.ts).
  */
 export type Scenario = {
   name: string
