@@ -55,8 +55,24 @@ export const labels = async (share: number): Promise<Figure[]> => {
       ),
       goal: '',
     },
+    ...ofVerdicts(said.map(({ truth, verdict }) => [truth.verdict, verdict] as const)),
   ]
 }
+
+/** Precision and recall of each true verdict, and what was said where it was not said. */
+const ofVerdicts = (pairs: readonly (readonly [truth: string, said: string])[]): Figure[] =>
+  [...new Set(pairs.map(([truth]) => truth))].map(verdict => {
+    const meant = pairs.filter(([truth]) => truth === verdict)
+    const told = pairs.filter(([, said]) => said === verdict)
+    const hits = meant.filter(([, said]) => said === verdict).length
+    const wrong = Map.groupBy(
+      meant.flatMap(([, said]) => (said === verdict ? [] : said)),
+      said => said,
+    )
+    const confused = [...wrong].map(([said, of]) => `; ${of.length} called ${said}`).join('')
+    const value = `precision ${shareOf(hits, told.length)}; recall ${shareOf(hits, meant.length)}${confused}`
+    return { figure: `verdict ${verdict}`, value, goal: '' }
+  })
 
 /** Mean over the true layers of 2 · precision · recall / (precision + recall). */
 const macroF1 = (pairs: readonly (readonly [truth: string, said: string])[]): number => {
