@@ -3,8 +3,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import type { Reachability } from '../../measurement/answers.ts'
+import { placeOf } from '../../measurement/judge/relocation.ts'
+import { make } from '../../probes/agent/run.ts'
+import { measure } from '../../probes/all.ts'
 import { replay } from './demo.ts'
-import { networks, scene } from './tehran-2018.ts'
+import { build, networks, scene } from './tehran-2018.ts'
 import { StillClock } from './time.ts'
 
 test('time passes only while everybody sleeps', async () => {
@@ -53,4 +56,42 @@ test('the first hours of the demo: real agents in April 2018, and simulated in e
   expect(rows[0]).toMatchObject({ agents: 11 })
   expect(rows[0]!.rows).toBe(rows[0]!.ids)
   expect(rows[0]!.rows).toBeGreaterThan(11 * 8 * 2)
+})
+
+test('the move of the demo is one: served from abroad, over a way that is longer in its handshakes too', async () => {
+  const { apps, locate, handshaken, course, close } = await build()
+  onTestFinished(close)
+  const telegram = apps.get('telegram')!.filter(({ kind }) => kind === 'mtproto')
+  const at = { country: 'IR', asn: networks[0], access: 'wired', line: 0, families: new Set(['v4'] as const) } as const
+  const around = {
+    ...{
+      clock: new StillClock(
+        scene.from,
+        () => 60,
+        1,
+        async () => true,
+      ),
+      locate,
+      where: async () => at,
+    },
+    ...{ boot: '0'.repeat(16), software: 'peyk/0.0.0', loopback: true },
+    ...{ catalogue: { version: 1, issued: scene.from }, signal: new AbortController().signal },
+    measure: async (...asked: Parameters<typeof measure>) => ({
+      ...handshaken(await measure(...asked)),
+      stalled: false,
+    }),
+  }
+  const served = () =>
+    Promise.all(
+      telegram.map(async target => {
+        const made = await make({ app: 'telegram', target, granted: 0 }, around)
+        if (made.kind !== 'measured') throw new Error(JSON.stringify(made))
+        return made.measurement.served
+      }),
+    )
+  const before = placeOf(await served())
+  await course[0]!.happen()
+  const after = placeOf(await served())
+  expect([before?.country, after?.country]).toEqual(['IR', 'NL'])
+  expect(after!.floor! - before!.floor!).toBeGreaterThan(0.05)
 })

@@ -31,17 +31,27 @@ Exit codes: 0 shown, 2 wrong usage or a setting is wrong.
 
 /** Agents on each network of the country: fewer would be one family's word. */
 const AGENTS = 3
-/** Every network is measured once a tick; what came of it is reported by the hour, for the present looks an hour back. */
+/** Every network is measured once a tick; what came of it is reported with the next one, for the present looks an hour back. */
 const PROFILE = {
-  ...{ round: 1_500, report: 3_600, deciding: 1_500, within: 1_800, other: 1_800 },
+  ...{ round: 1_500, report: 1_350, deciding: 1_500, within: 1_800, other: 1_800 },
   ...{ bytesPerDay: 100e6, concurrency: 4 },
   pairs: { shape: { every: null, bytes: 0 }, confirm: { every: 86_400, bytes: 30e6 } },
 }
-/** Half-hours from the night before each event to a day after it, hours in between. */
-const tick = (at: number): number =>
-  [scene.ordered, scene.banned].some(event => at >= event - 8 * 3_600 && at < event + 86_400) ? 1_800 : 3_600
 /** Moments of which /metrics is kept: Telegram at home, moved, banned. */
 const MOMENTS = ['2018-04-25T12:00:00Z', '2018-04-27T12:00:00Z', '2018-04-30T18:00:00Z']
+/**
+ * Half-hours around each event and before each moment, hours in between: less often, and the charts, whose points are hours,
+ * had holes.
+ */
+const NEAR = [
+  ...[scene.ordered, scene.banned].map(event => [event - 3 * 3_600, event + 6 * 3_600] as const),
+  ...MOMENTS.map(text => Date.parse(text) / 1_000).map(moment => [moment - 2 * 3_600, moment] as const),
+]
+const tick = (at: number): number => (NEAR.some(([from, to]) => at >= from && at < to) ? 1_800 : 3_600)
+
+/** What is shown of it: of the whole country. */
+const TOLD =
+  /^peyk_(verdict|degraded|goodput_bytes_per_second|throughput_ratio)\{app="\w+",feature="\w+",country="IR",(asn="0"|verdict=)/
 
 const LINE = { name: 'lab', router: null, access: 'wired', families: new Set(['v4'] as const) } as const
 const line = async () => LINE
@@ -66,7 +76,7 @@ export const replay = async (
     ...{ PEYK_RATE_NETWORK: '1000000', PEYK_RATE_AGENT: '1000000' },
   })
   mkdirSync(config.PEYK_DATA, { recursive: true, mode: 0o700 })
-  const { apps, abroad, course, close: closeScene } = await build()
+  const { apps, abroad, locate, handshaken, course, close: closeScene } = await build()
   const release = makeKey()
   const catalogue = await signCatalogue(
     {
@@ -146,10 +156,11 @@ export const replay = async (
       const own = { ...read, metrics: null, profile: PROFILE }
       // Agents and all they talk to share this process, so that it is always busy: that is part of what is simulated.
       const way: Measure = async (target, options) => ({
-        ...(await measure(role === 'control' ? abroad(target) : target, options)),
+        ...handshaken(await measure(role === 'control' ? abroad(target) : target, options)),
         stalled: false,
       })
-      return await startAgent({ config: own, measure: way, clock, line, log: () => {}, reportSeconds: PROFILE.report })
+      const shared = { clock, line, locate, log: () => {}, reportSeconds: PROFILE.report }
+      return await startAgent({ config: own, measure: way, ...shared })
     }),
   )
   say(`${agents.length} agents, ${networks.length} networks; ${server.url}`)
@@ -190,7 +201,7 @@ const main = async (): Promise<number> => {
   say(`SIMULATED: no network was measured. Finished in ${Math.round((Date.now() - began) / 1_000)} s.`)
   for (const [moment, text] of demo.metrics) {
     const url = `${demo.server.url}/?country=IR&at=${moment.slice(0, 16)}Z`
-    const told = text.split('\n').filter(line => /^peyk_verdict\{app="telegram",feature="text",country="IR"/.test(line))
+    const told = text.split('\n').filter(line => TOLD.test(line))
     say(`\n${moment}  ${url}\n${told.join('\n')}`)
   }
   say(`\nThe week: ${demo.server.url}/?app=telegram&country=IR&from=2018-04-23&to=2018-05-01`)

@@ -4,6 +4,7 @@ import { createServer as createHttp, type RequestListener } from 'node:http'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { findTarget } from '../../measurement/catalogue.ts'
 import type { Target } from '../../measurement/target.ts'
+import type { Run } from '../../probes/probe.ts'
 import { dataCentre } from '../servers/mtproto.ts'
 import { whatsAppPeer } from '../servers/whatsapp.ts'
 import { type Relay, type Rules, relayTo } from './relay.ts'
@@ -31,14 +32,15 @@ export const unfiltered = [
   { country: 'FR', asn: 64_511 },
 ] as const
 
-/** Seconds of a round trip inside the country and out of it. */
-const HOME: Rules = { delay: 0.006 }
-const ABROAD: Rules = { delay: 0.024 }
+/** What becomes of flows to a place, and where that is. Delays are seconds of a round trip. */
+type Place = { rules: Rules & { delay: number }; country: string; asn: number }
+const HOME: Place = { rules: { delay: 0.006 }, country: 'IR', asn: 64_503 }
+const ABROAD: Place = { rules: { delay: 0.024 }, country: 'NL', asn: 64_504 }
 /** Abroad, through a gateway that is full: later, and each flow slower than the line. */
-const MOVED: Rules = { delay: 0.09, flows: [{ rate: 300_000 }] }
-const BANNED: Rules = { connect: 'refuse' }
+const MOVED: Place = { ...ABROAD, rules: { delay: 0.09, flows: [{ rate: 600_000 }] } }
+const BANNED: Place = { ...ABROAD, rules: { delay: 0, connect: 'refuse' } }
 
-type Peer = { app: string; id: string; talk: (socket: Socket) => void; own?: object; rules: Rules; moves?: true }
+type Peer = { app: string; id: string; talk: (socket: Socket) => void; own?: object; place: Place; moves?: true }
 
 const served = (answer: RequestListener) => {
   const server = createHttp(answer)
@@ -58,7 +60,7 @@ const file = () =>
 const peers = (): Peer[] => {
   const whatsapp = whatsAppPeer()
   const telegram = (id: string): Peer => ({
-    ...{ app: 'telegram', id, talk: dataCentre(), rules: HOME, moves: true },
+    ...{ app: 'telegram', id, talk: dataCentre(), place: HOME, moves: true },
   })
   const object = { bytes: 262_144, trains: 0, of: { scheme: 'http', path: '/', roots: 'public', edge: false } }
   const plain = { scheme: 'http', method: 'GET', path: '/', headers: {}, roots: 'public', expect: { status: [204] } }
@@ -68,50 +70,75 @@ const peers = (): Peer[] => {
     telegram('telegram.dc4.v4.443.mtproto'),
     telegram('telegram.dc2-media-222.v4.443.mtproto'),
     {
-      ...{ app: 'whatsapp', id: 'whatsapp.chat.v4', talk: whatsapp.talk, rules: ABROAD },
+      ...{ app: 'whatsapp', id: 'whatsapp.chat.v4', talk: whatsapp.talk, place: ABROAD },
       own: { ask: { transport: 'tcp', prologue: '57410603', root: whatsapp.root } },
     },
     {
-      ...{ app: 'soroush', id: 'soroush.im-server', talk: dataCentre(), rules: HOME },
+      ...{ app: 'soroush', id: 'soroush.im-server', talk: dataCentre(), place: HOME },
       own: { ask: { transport: 'obfuscated2', dc: 0, keys: [] } },
     },
     {
-      ...{ app: 'telegram', id: 'telegram.object', talk: file(), rules: HOME, moves: true },
+      ...{ app: 'telegram', id: 'telegram.object', talk: file(), place: HOME, moves: true },
       own: { ask: object, pairs: [{ with: 'control.object.debian', differs: 'place' }] },
     },
-    { app: 'control', id: 'control.object.debian', talk: file(), own: { ask: object }, rules: ABROAD },
-    { app: 'control', id: 'control.portal.gstatic', talk: nothing(), own: { ask: plain }, rules: ABROAD },
-    { app: 'control', id: 'control.gstatic', talk: nothing(), own: { ask: plain }, rules: ABROAD },
-    { app: 'control', id: 'control.ir.divar.ir', talk: nothing(), own: { ask: plain }, rules: HOME },
-    { app: 'control', id: 'control.ir.snapp.ir', talk: nothing(), own: { ask: plain }, rules: HOME },
+    { app: 'control', id: 'control.object.debian', talk: file(), own: { ask: object }, place: ABROAD },
+    { app: 'control', id: 'control.portal.gstatic', talk: nothing(), own: { ask: plain }, place: ABROAD },
+    { app: 'control', id: 'control.gstatic', talk: nothing(), own: { ask: plain }, place: ABROAD },
+    { app: 'control', id: 'control.ir.divar.ir', talk: nothing(), own: { ask: plain }, place: HOME },
+    { app: 'control', id: 'control.ir.snapp.ir', talk: nothing(), own: { ask: plain }, place: HOME },
   ]
 }
 
 /** The scene built: targets of the catalogue, each at an address of its own, and the hand of the censor. */
 export const build = async () => {
   const closing: (() => unknown)[] = []
-  const moving: Relay[] = []
+  const moving: { relay: Relay; host: string }[] = []
   const apps = new Map<string, Target[]>()
   const straight = new Map<string, number>()
-  for (const [index, { app, id, talk, own, rules, moves }] of peers().entries()) {
+  const places = new Map<string, Place>()
+  for (const [index, { app, id, talk, own, place, moves }] of peers().entries()) {
     const server = createServer(talk).listen(0, '127.0.0.1')
     await once(server, 'listening')
     const host = `127.18.4.${index + 1}`
     const { port } = server.address() as AddressInfo
-    const relay = await relayTo(port, rules, host)
+    const relay = await relayTo(port, place.rules, host)
     straight.set(id, port)
+    places.set(host, place)
     closing.push(
       () => relay[Symbol.asyncDispose](),
       () => server.close(),
     )
-    if (moves) moving.push(relay)
+    if (moves) moving.push({ relay, host })
     const target = findTarget(id)!.target
     const here = { host, port: relay.port, address: 'loopback', timeout: 3, ...own }
     apps.set(app, [...(apps.get(app) ?? []), { ...target, ...here } as Target])
   }
-  const all = async (rules: Rules): Promise<void> => void (await Promise.all(moving.map(relay => relay.set(rules))))
+  const all = async (place: Place): Promise<void> => {
+    await Promise.all(moving.map(({ relay }) => relay.set(place.rules)))
+    for (const { host } of moving) places.set(host, place)
+  }
   return {
     apps,
+    /** The agents' databases: where an address of the scene is now. */
+    locate: {
+      country: (address: string): string => places.get(address)?.country ?? 'ZZ',
+      asn: (address: string): number => places.get(address)?.asn ?? 0,
+    },
+    /**
+     * A run as if its handshakes had gone the whole way: their SYNs are answered by this machine's kernel, which no relay in
+     * user space can delay (relay.ts), and a path whose first round trip takes no time is another one.
+     */
+    handshaken: (run: Run): Run => {
+      const delay = places.get(run.connected ?? '')?.rules.delay ?? 0
+      let later = 0
+      const steps = run.steps.map(step => {
+        const start = step.start + later
+        const longer = step.operation === 'connect' && step.failure === null ? delay : 0
+        later += longer
+        return { ...step, start, duration: step.duration + longer }
+      })
+      return { ...run, steps }
+    },
     /** The same target as agents abroad reach it: past the censor. */
     abroad: (target: Target): Target => ({ ...target, host: '127.0.0.1', port: straight.get(target.id)! }),
     course: [
