@@ -1,12 +1,14 @@
 import { CONTROL } from '../measurement/catalogue.ts'
 import { CONFIRMING_AGENTS, CONFIRMING_NETWORKS } from '../measurement/judge/verdict.ts'
 import type { Feature } from '../measurement/target.ts'
+import { DETECTOR_BIN_SECONDS } from '../measurement/windows.ts'
 import { type Finding, findingsOf } from './analysis/degradations.ts'
 import type { Episode } from './analysis/detector.ts'
 import type { Cut } from './analysis/isolation.ts'
 import { joined, type Series, TOGETHER_SECONDS, type Transfers, WEEK_SECONDS } from './analysis/parts.ts'
 import { zoneOf } from './analysis/recurrence.ts'
 import { type HeldTest, throttledOf } from './analysis/throttling.ts'
+import { isDownAbroad } from './down.ts'
 import { movedOf } from './moved.ts'
 import { testsFor } from './pairs.ts'
 import type { Store } from './store/store.ts'
@@ -15,6 +17,8 @@ import { trialsOf } from './trials.ts'
 import type { Seen } from './watch.ts'
 
 /** From what the detector saw in a country to findings, with the rows that describe them read from the store. */
+
+const DOWN_ABROAD = 'none: control agents in other countries fail too'
 
 export type Described = { app: string; feature: Feature; findings: Finding[] }
 
@@ -131,14 +135,21 @@ export const describe = async (
   }
 }
 
-/** A slow-down whose app left the country is named so; throttled by nobody, since the longer way accounts for it. */
+/**
+ * What fails abroad too is down by itself. A slow-down whose app left the country is named so; throttled by nobody, since
+ * the longer way accounts for it.
+ */
 const explained = async (
   store: Store,
   of: { country: string; app: string; feature: string },
   finding: Finding,
   now: number,
 ): Promise<Finding> => {
-  const { verdict, mechanism, layer, onset, end, networks } = finding
+  const { verdict, mechanism, layer, onset, seen, end, networks } = finding
+  if (verdict === 'blocked' || verdict === 'partial') {
+    const down = await isDownAbroad(store, { ...of, networks, onset, until: seen + DETECTOR_BIN_SECONDS })
+    return down ? { ...finding, verdict: 'app_down', mechanism: null, control: DOWN_ABROAD } : finding
+  }
   if (verdict !== 'slow' && verdict !== 'throttled') return finding
   const throttled = verdict === 'throttled' && (mechanism !== null || layer !== null)
   const moved = await movedOf(store, { ...of, asns: networks, onset, until: end ?? now, throttled })
@@ -178,6 +189,7 @@ const findingOf = (group: readonly { asn: number; cut: Cut }[]): Finding => {
     mechanism: verdict === 'domestic_only' ? 'isolation' : null,
     state: agents >= CONFIRMING_AGENTS || networks.length >= CONFIRMING_NETWORKS ? 'confirmed' : 'unconfirmed',
     onset: Math.min(...group.map(({ cut }) => cut.onset)),
+    seen: Math.max(...group.map(({ cut }) => cut.seen)),
     end: ends.includes(null) ? null : Math.max(...ends.map(end => end ?? 0)),
     recurring: null,
     share: 1,

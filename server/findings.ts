@@ -189,7 +189,7 @@ const seconds = (time: string): number => Date.parse(time) / 1000
 const iso = (at: number): string => new Date(at * 1000).toISOString().replace('.000Z', 'Z')
 
 const named = (finding: Finding, key: Key, before: Degradation | undefined, options: Named): Degradation => {
-  const { onset, end, slower, tests, transfers, moved, together, ...plain } = finding
+  const { onset, seen: _, end, slower, tests, transfers, moved, together, ...plain } = finding
   const change = { ...key, onset, asn: finding.networks.length === 1 ? finding.networks[0] : undefined }
   const id = before?.id ?? idOf(finding, key, options.salt)
   return {

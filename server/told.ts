@@ -1,5 +1,5 @@
 import type { Degradation } from '../measurement/answers.ts'
-import { type Verdict, worse } from '../measurement/verdict.ts'
+import { type Verdict, verdicts } from '../measurement/verdict.ts'
 import type { Change } from './findings.ts'
 
 /** What is worth a word to a person, and what was said already. Pure. */
@@ -22,8 +22,11 @@ export type Told = { verdict: Verdict; open: readonly string[]; waiting: Notific
 /** Words kept for a receiver that is away, per incident: the newest say enough. */
 const MOST_WAITING = 5
 
-export const byVerdict = ({ degradation: { verdict: a } }: Change, { degradation: { verdict: b } }: Change): number =>
-  a === b ? 0 : worse(a, b) === a ? -1 : 1
+/** An outage is nobody's doing: what turns out to be a block behind it is news. */
+const gravity = (verdict: Verdict): number => (verdict === 'app_down' ? 0 : verdicts.indexOf(verdict))
+
+export const byVerdict = ({ degradation: a }: Change, { degradation: b }: Change): number =>
+  gravity(b.verdict) - gravity(a.verdict)
 
 /** What it was told as part of, even if it is known under another incident since; else its incident. */
 export const incidentOf = ({ id, incident }: Degradation, told: ReadonlyMap<string, Told>): string =>
@@ -40,7 +43,7 @@ export const toldAfter = ({ change, degradation }: Change, before: Told | undefi
   const known = open.includes(id)
   if (lasts ? state !== 'confirmed' : !known) return null
   const now = lasts ? [...new Set([...open, id])] : open.filter(of => of !== id)
-  const worsened = verdict !== worst && worse(verdict, worst) === verdict
+  const worsened = gravity(verdict) > gravity(worst)
   const word = open.length === 0 ? 'open' : now.length === 0 ? 'close' : lasts && worsened ? 'worsen' : null
   if (word === null) return known && lasts ? null : { open: now, verdict: worst, waiting }
   return { open: now, verdict, waiting: [...waiting, notificationOf(word, degradation)].slice(-MOST_WAITING) }

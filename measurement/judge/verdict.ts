@@ -126,7 +126,8 @@ const isMisled = (witnesses: readonly Witness[]): boolean => {
   return known.length > 0 && known.filter(Boolean).length * 2 > known.length
 }
 
-const isDown = (abroad: readonly Abroad[]): boolean => {
+/** Whether it fails for all control agents, in enough networks and countries. */
+export const isDown = (abroad: readonly Abroad[]): boolean => {
   const down = abroad.filter(({ works }) => !works)
   return (
     down.length === abroad.length &&

@@ -29,6 +29,8 @@ export type Finding = {
   mechanism: Mechanism | null
   state: State
   onset: number
+  /** The last bin in which trouble was seen. */
+  seen: number
   end: number | null
   recurring: Recurrence[] | null
   share: number
@@ -157,6 +159,7 @@ const finding = (
     ...causeOf({ kind, trials, paired: loudest(group) }),
     state: shown ? 'confirmed' : doubtful ? 'unconfirmed' : isConfirmed(borne) ? 'confirmed' : stateOf(tallies),
     onset,
+    seen,
     end: group.some(({ open }) => open) ? null : seen + DETECTOR_BIN_SECONDS,
     recurring,
     share,

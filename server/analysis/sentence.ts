@@ -115,8 +115,12 @@ const layer = (of: Named): string => {
   return how ? ` (${failureWords[of.layer]} ${how})` : ` (trouble at ${failureWords[of.layer]})`
 }
 
-const control = (of: Named): string =>
-  of.control === 'other networks of the country' ? `; other networks in ${place(of.country, 'en')} reached it` : ''
+const control = (of: Named): string => {
+  if (of.verdict === 'app_down') return '; control agents in other countries could not reach it either'
+  return of.control === 'other networks of the country'
+    ? `; other networks in ${place(of.country, 'en')} reached it`
+    : ''
+}
 
 const dayOf = (at: number, country: string, locale: string, year: boolean): string =>
   new Intl.DateTimeFormat(locale, {
@@ -160,10 +164,13 @@ const persian = (of: Named): string => {
   const hours = of.recurring?.length
     ? `، ${persianDaysOf(of.recurring[0]!.days)} ساعت ${of.recurring.map(({ from, to }) => digits(`${from} تا ${to}`)).join(' و ')} به وقت محلی`
     : ''
+  const reach = of.end === null ? 'می‌رسند' : 'می‌رسیدند'
   const compared =
-    of.control === 'other networks of the country'
-      ? `؛ شبکه‌های دیگر ${country} به آن ${of.end === null ? 'می‌رسند' : 'می‌رسیدند'}`
-      : ''
+    of.verdict === 'app_down'
+      ? `؛ سنجشگرهای شاهد در کشورهای دیگر هم به آن ن${reach}`
+      : of.control === 'other networks of the country'
+        ? `؛ شبکه‌های دیگر ${country} به آن ${reach}`
+        : ''
   const share = answered(of).replace('under', 'کمتر از')
   const feature = persianFeatures[of.feature]
   const what = of.app === CONTROL ? 'خود شبکه' : `${appName(of, 'fa')}${feature ? ` (${feature})` : ''}`

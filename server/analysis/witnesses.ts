@@ -13,7 +13,7 @@ import type { Paired } from './throttling.ts'
 
 /** From results of agents to witnesses, and so to the verdicts of one series. Pure. */
 
-const ABROAD_SHARE = 0.5
+export const ABROAD_SHARE = 0.5
 
 /** The newest result of one agent on one target within one 5-minute window. */
 export type Result = {

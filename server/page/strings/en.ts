@@ -245,6 +245,7 @@ export const en = {
       'other networks of the country': 'other networks of the country',
       none: 'none',
       'none: other networks of the country fail too': 'none: other networks of the country fail too',
+      'none: control agents in other countries fail too': 'none: control agents in other countries fail too',
       'neutral controls of the same agents': 'neutral controls of the same agents',
       'domestic controls of the same agents': 'domestic controls of the same agents',
       'paired transfers of the same agents': 'paired transfers of the same agents',

@@ -241,6 +241,7 @@ export const fa: Strings = {
       'other networks of the country': 'شبکه‌های دیگر کشور',
       none: 'هیچ‌چیز',
       'none: other networks of the country fail too': 'هیچ‌چیز: شبکه‌های دیگر کشور هم پاسخ نمی‌گیرند',
+      'none: control agents in other countries fail too': 'هیچ‌چیز: سنجشگرهای شاهد در کشورهای دیگر هم پاسخ نمی‌گیرند',
       'neutral controls of the same agents': 'کنترل‌های بی‌طرف همان سنجشگرها',
       'domestic controls of the same agents': 'کنترل‌های داخلی همان سنجشگرها',
       'paired transfers of the same agents': 'انتقال‌های جفتی همان سنجشگرها',
