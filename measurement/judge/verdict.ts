@@ -21,6 +21,8 @@ export const ISOLATED_FROM = 0.5
 export const CONFIRMING_AGENTS = 10
 /** Networks that do. */
 export const CONFIRMING_NETWORKS = 2
+/** Votes of one prefix (a /24 or /48): a household or a rented rack is not a network (reference detection.md §5.6). */
+export const VOTES_OF_PREFIX = 2
 /** Controls abroad that must fail, in as many networks and countries, before an app is called down (DESIGN §3). */
 export const CONTROLS_DOWN = 2
 
@@ -31,6 +33,8 @@ export type Worked = boolean | null
 export type Witness = {
   attempts: number
   answered: number
+  /** Token of its /24 or /48; none or 0 where unknown. */
+  prefix?: number
   /** Failures by `layer/failure`. */
   failures: Readonly<Record<string, number>>
   foreign: Worked
@@ -58,6 +62,16 @@ export type Judgement = {
 const reachOf = (witnesses: readonly Witness[]): number =>
   median(witnesses.map(({ attempts, answered }) => answered / attempts))
 
+/** Of one prefix those that come first; where it is unknown, everybody. */
+const voters = (witnesses: readonly Witness[]): Witness[] => {
+  const votes = new Map<number, number>()
+  return witnesses.filter(({ prefix = 0 }) => {
+    const cast = votes.get(prefix) ?? 0
+    votes.set(prefix, cast + 1)
+    return prefix === 0 || cast < VOTES_OF_PREFIX
+  })
+}
+
 /** Share of witnesses for whom it failed, among those who tried; null where nobody did. */
 const failing = (tried: readonly Worked[]): number | null => {
   const known = tried.filter(worked => worked !== null)
@@ -76,10 +90,11 @@ export type Transfers = { own: boolean; confirmed: boolean | null; layer: Layer 
  * down everywhere, and only then the app on this network.
  */
 export const judge = (
-  all: readonly Witness[],
+  everybody: readonly Witness[],
   abroad: readonly Abroad[] = [],
   transfers: Transfers | null = null,
 ): Judgement => {
+  const all = voters(everybody)
   const foreign = failing(all.map(witness => witness.foreign))
   const domestic = failing(all.map(witness => witness.domestic))
   const said = (

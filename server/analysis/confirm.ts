@@ -1,5 +1,5 @@
+import { VOTES_OF_PREFIX } from '../../measurement/judge/verdict.ts'
 import type { Layer } from '../../measurement/step.ts'
-import { VOTES_OF_PREFIX } from './trial.ts'
 
 /** Whether tests that the server asked for bear an alarm out (DESIGN §3; reference detection.md §5.4, confirm). Pure. */
 

@@ -2,11 +2,10 @@ import { type Agreement, agree } from '../../measurement/judge/agreement.ts'
 import { dropUpOf } from '../../measurement/judge/drop-up.ts'
 import type { Counted } from '../../measurement/judge/ranks.ts'
 import { LEAST_TRIP, type Throttling } from '../../measurement/judge/throttle.ts'
-import { CONTROLS_DOWN } from '../../measurement/judge/verdict.ts'
+import { CONTROLS_DOWN, VOTES_OF_PREFIX } from '../../measurement/judge/verdict.ts'
 import type { Pair } from '../../measurement/measurement.ts'
 import type { Layer } from '../../measurement/step.ts'
 import { DETECTOR_BIN_SECONDS } from '../../measurement/windows.ts'
-import { VOTES_OF_PREFIX } from './trial.ts'
 
 /** From paired tests of several agents on one network to whether, how and since when an app is throttled. Pure. */
 

@@ -1,3 +1,5 @@
+import { VOTES_OF_PREFIX } from '../../measurement/judge/verdict.ts'
+
 /** What one agent saw of one (app, feature) on one network within one detector bin. Imports: one report, one trial. */
 export type Trial = {
   /** Start of the bin, Unix seconds. */
@@ -25,9 +27,6 @@ export const HIT = 0.5
 /** Trials in order of time, then agent: whatever order they came in, they are judged in this one. */
 export const ordered = <T extends Pick<Trial, 'at' | 'agent'>>(trials: readonly T[]): T[] =>
   trials.toSorted((a, b) => a.at - b.at || (a.agent < b.agent ? -1 : a.agent > b.agent ? 1 : 0))
-
-/** Votes of one prefix (a /24 or /48) in one bin: a household or a rented rack is not a network (reference detection.md §5.6). */
-export const VOTES_OF_PREFIX = 2
 
 /**
  * One vote per agent and bin, at most two per prefix; of more, those whose names sort first, so that the same rows

@@ -89,7 +89,7 @@ const judgeNetwork = async (
 ): Promise<void> => {
   const params = { country, asn, control: CONTROL, ...rangeOf(starts), ...decidingParams }
   const results = await store.query<Result>(
-    `SELECT app, feature, target, agent, toUnixTimestamp(at) AS start, last_answered AS answered, last_failure AS failure, last_layer AS layer,
+    `SELECT app, feature, target, agent, prefix, toUnixTimestamp(at) AS start, last_answered AS answered, last_failure AS failure, last_layer AS layer,
        attempts AS tries, agent_windows.answered AS answers,
        if(agent_windows.attempts = agent_windows.answered AND ${TOTAL('seconds')} > 0 AND ${TOTAL('control_seconds')} > 0,
          log(${TOTAL('seconds')} / ${TOTAL('control_seconds')}), NULL) AS ratio

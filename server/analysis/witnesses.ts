@@ -21,6 +21,7 @@ export type Result = {
   feature: string
   target: string
   agent: string
+  prefix: number
   start: number
   answered: number
   failure: string
@@ -86,7 +87,8 @@ export const verdictsOf = (
     const misled = new Map(
       compared.filter(({ start }) => start >= from && start <= at).map(({ agent, misled }) => [agent, misled > 0]),
     )
-    const witnesses = [...Map.groupBy(within, ({ agent }) => agent)].map(([agent, of]) => ({
+    const agents = [...Map.groupBy(within, ({ agent }) => agent)].toSorted(([a], [b]) => (a < b ? -1 : 1))
+    const witnesses = agents.map(([agent, of]) => ({
       ...witness(of, lines.get(agent), usual(agent)),
       misled: misled.get(agent) ?? null,
     }))
@@ -129,6 +131,7 @@ const witness = (
   return {
     attempts: few ? sum(({ tries }) => tries) : latest.length,
     answered: few ? sum(({ answers }) => answers) : sum(({ answered }) => answered),
+    prefix: results.findLast(({ prefix }) => prefix !== 0)?.prefix ?? 0,
     failures,
     foreign: line?.foreign ?? null,
     domestic: line?.domestic ?? null,

@@ -250,7 +250,7 @@ const agentRound = async (
     const said = outcome(target.kind, run.steps)
     const took = run.steps.reduce((sum, { duration }) => sum + duration, 0)
     return {
-      ...{ app: 'lab', feature, target: target.id, agent, start: at },
+      ...{ app: 'lab', feature, target: target.id, agent, prefix: 0, start: at },
       answered: said.answered ? 1 : 0,
       failure: said.failure ?? '',
       layer: said.layer ?? '',

@@ -51,6 +51,24 @@ const table: [string, Witness[], Abroad[], Partial<ReturnType<typeof judge>>][] 
   ['nothing answers one agent', [witness(0, 12)], [], { verdict: 'blocked', layer: 'tcp', state: 'unconfirmed' }],
   ['nothing answers ten agents', many(10, witness(0, 12)), [], { verdict: 'blocked', state: 'confirmed', agents: 10 }],
   [
+    'nothing answers ten agents of five prefixes',
+    many(5, witness(0, 12)).flatMap((of, prefix) => many(2, { ...of, prefix: 1 + prefix })),
+    [],
+    { verdict: 'blocked', state: 'confirmed', agents: 10 },
+  ],
+  [
+    'nothing answers twelve agents of one prefix, and three elsewhere are fine',
+    [...many(12, witness(0, 12, { prefix: 7 })), ...many(3, witness(12, 12))],
+    [],
+    { verdict: 'ok', agents: 5 },
+  ],
+  [
+    'nor are the lines of one prefix those of the network',
+    [...many(12, witness(0, 12, { prefix: 7, foreign: false, domestic: false })), ...many(3, witness(12, 12))],
+    [],
+    { verdict: 'ok', agents: 3 },
+  ],
+  [
     'most agents’ resolvers lead to false addresses',
     [...many(2, witness(0, 6, { misled: true })), witness(0, 6, { misled: false }), witness(0, 6)],
     [],

@@ -12,9 +12,13 @@ import { migrate } from '../../server/store/schema.ts'
 import type { Store } from '../../server/store/store.ts'
 import { world } from './world.ts'
 
-/** A window began at MEASURED; a little later everything measured in it is judged. */
-const MEASURED = Date.parse('2024-03-04T10:00:00Z') / 1_000
+/** A window began at MEASURED; a little later everything measured in it is judged. Prefixes are forgotten after two weeks. */
+const MEASURED = Math.floor(Date.now() / 300_000) * 300 - 3_600
 const WINDOW = 300
+
+/** Twelve agents each, that an app does not answer: in one rack, and each at home. */
+const RACK = { country: 'UG', asn: 20294 }
+const HOMES = { country: 'UG', asn: 21491 }
 
 const folder = mkdtempSync(join(tmpdir(), 'peyk-present-'))
 let store: Store
@@ -28,6 +32,10 @@ beforeAll(async () => {
   const unplaced = { country: 'ZZ', seen_country: 'ZZ', asn: 0, seen_asn: 0, agent: 'f'.repeat(32) }
   const dead = world({ from: MEASURED, to: MEASURED + 60, step: 60, agents: 1 }, () => 'generic_timeout_error')
   for (const row of dead) if (row.asn === 44244) rows.push({ ...row, ...unplaced, id: `f${row.id.slice(1)}` })
+  const span = { from: MEASURED, to: MEASURED + 60, step: 60, agents: 12 }
+  const blocked = ({ app }: { app: string }) => (app === 'telegram' ? 'generic_timeout_error' : null)
+  for (const row of world({ ...span, on: [RACK] }, blocked)) rows.push({ ...row, prefix_token: 7 })
+  rows.push(...world({ ...span, on: [HOMES] }, blocked))
   await store.insert('measurements_raw', rows.map(toRow))
   const facts = await Facts.open(store)
   const analyst = new Analyst({
@@ -60,6 +68,13 @@ test('the present does not go blank while its window waits to be judged', async 
 
 test('it ends with the window after: what is older is not the present', async () => {
   expect(await placesAt(MEASURED + 2 * WINDOW, true)).toEqual([])
+})
+
+test('the agents of a rack confirm nothing, as many at home do', async () => {
+  const told = (await placesAt(MEASURED, false)).filter(({ feature, asn }) => feature === 'text' && asn)
+  const of = (asn: number) => told.filter(place => place.asn === asn).map(({ verdict, state }) => [verdict, state])
+  expect(of(RACK.asn)).toEqual([['blocked', 'unconfirmed']])
+  expect(of(HOMES.asn)).toEqual([['blocked', 'confirmed']])
 })
 
 test('on an unknown network, too, a dead line is a dead line and not a block', async () => {
