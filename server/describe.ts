@@ -1,13 +1,14 @@
 import { CONTROL } from '../measurement/catalogue.ts'
-import { CONFIRMING_AGENTS, CONFIRMING_NETWORKS } from '../measurement/judge/verdict.ts'
 import type { Feature } from '../measurement/target.ts'
 import { DETECTOR_BIN_SECONDS } from '../measurement/windows.ts'
 import { type Finding, findingsOf } from './analysis/degradations.ts'
 import type { Episode } from './analysis/detector.ts'
 import type { Cut } from './analysis/isolation.ts'
+import { ALARM_AT } from './analysis/mixture.ts'
 import { joined, type Series, TOGETHER_SECONDS, type Transfers, WEEK_SECONDS } from './analysis/parts.ts'
 import { zoneOf } from './analysis/recurrence.ts'
 import { type HeldTest, throttledOf } from './analysis/throttling.ts'
+import { stateOf, type Tally } from './analysis/trust.ts'
 import { isDownAbroad } from './down.ts'
 import { movedOf } from './moved.ts'
 import { testsFor } from './pairs.ts'
@@ -177,9 +178,15 @@ export const describeCuts = (seen: ReadonlyMap<number, Seen>, horizon: number): 
   return { app: CONTROL, feature: 'web', findings: groups.map(findingOf) }
 }
 
+/** Whose line was lost for two bins needs no further evidence. */
+const talliesOf = ({ asn, cut: { agents, fine } }: { asn: number; cut: Cut }): Tally[] => [
+  ...[...agents].map(([agent, prefix]) => ({ asn, agent, prefix, hit: true, evidence: ALARM_AT })),
+  ...[...fine].filter(agent => !agents.has(agent)).map(agent => ({ asn, agent, prefix: 0, hit: false, evidence: 0 })),
+]
+
 const findingOf = (group: readonly { asn: number; cut: Cut }[]): Finding => {
   const networks = [...new Set(group.map(({ asn }) => asn))].sort((a, b) => a - b)
-  const agents = group.reduce((sum, { cut }) => sum + cut.agents.length, 0)
+  const agents = group.reduce((sum, { cut }) => sum + cut.agents.size, 0)
   const { verdict } = group[0]!.cut
   const ends = group.map(({ cut }) => cut.end)
   return {
@@ -187,7 +194,7 @@ const findingOf = (group: readonly { asn: number; cut: Cut }[]): Finding => {
     verdict,
     layer: null,
     mechanism: verdict === 'domestic_only' ? 'isolation' : null,
-    state: agents >= CONFIRMING_AGENTS || networks.length >= CONFIRMING_NETWORKS ? 'confirmed' : 'unconfirmed',
+    state: stateOf(group.flatMap(talliesOf)),
     onset: Math.min(...group.map(({ cut }) => cut.onset)),
     seen: Math.max(...group.map(({ cut }) => cut.seen)),
     end: ends.includes(null) ? null : Math.max(...ends.map(end => end ?? 0)),

@@ -25,19 +25,20 @@ export const AGREEING = { share: 0.6, tests: 3 } as const
 export type Tested = { answered: number; agreed: number }
 
 /**
- * The newest test of each agent, two per prefix at most (those whose agents sort first): three that agree stand in two
- * prefixes. Those on a dead line are no tests. `agrees` is null where a test says nothing.
+ * The newest test of each agent, two per prefix at most (those whose agents sort first), and those on one network, as
+ * networks are claimed: three that agree stand in two prefixes. Those on a dead line are no tests. `agrees` is null where a test says nothing.
  */
 export const tested = (tests: readonly Test[], agrees: (test: Test) => boolean | null): Tested => {
   const newest = new Map(tests.toSorted((a, b) => a.asked - b.asked).map(test => [test.agent, test]))
-  const votes = new Map<number, number>()
+  const votes = new Map<number, { asn: number; cast: number }>()
   let answered = 0
   let agreed = 0
   for (const test of [...newest.values()].toSorted((a, b) => (a.agent < b.agent ? -1 : 1))) {
-    const cast = test.prefix === 0 ? 0 : (votes.get(test.prefix) ?? 0)
-    const said = test.line && test.attempts > 0 && cast < VOTES_OF_PREFIX ? agrees(test) : null
+    const { asn, cast } = (test.prefix !== 0 && votes.get(test.prefix)) || { asn: test.asn, cast: 0 }
+    const has = asn === test.asn && cast < VOTES_OF_PREFIX
+    const said = has && test.line && test.attempts > 0 ? agrees(test) : null
     if (said === null) continue
-    votes.set(test.prefix, cast + 1)
+    votes.set(test.prefix, { asn, cast: cast + 1 })
     answered++
     if (said) agreed++
   }

@@ -13,13 +13,17 @@ export type Cut = {
   onset: number
   seen: number
   end: number | null
-  agents: string[]
+  /** Those hit and their prefixes, 0 where unknown; those whose controls abroad worked meanwhile. */
+  agents: Map<string, number>
+  fine: Set<string>
 }
 
 export type Isolation = {
   at: number
   /** How often each agent reports: share of bins, forgetting over days. */
   habits: Map<string, number>
+  /** Their prefixes, as far as known. */
+  prefixes: Map<string, number>
   /** Bad and good bins in a row. */
   bad: number
   good: number
@@ -44,6 +48,7 @@ const RARE = 0.01
 export const noIsolation = (): Isolation => ({
   at: 0,
   habits: new Map(),
+  prefixes: new Map(),
   bad: 0,
   good: 0,
   from: 0,
@@ -73,6 +78,7 @@ export const stepIsolation = (
 }
 
 const one = (of: Isolation, at: number, bin: readonly Trial[], alive: (at: number) => boolean): void => {
+  for (const { agent, prefix } of bin) if (prefix !== 0) of.prefixes.set(agent, prefix)
   const { verdict, agents } = sayOf(of, at, bin, alive)
   if (!of.open) learn(of, bin)
   if (verdict) {
@@ -83,11 +89,12 @@ const one = (of: Isolation, at: number, bin: readonly Trial[], alive: (at: numbe
     of.bad = 0
   }
   if (!of.open && of.bad >= BINS) {
-    const cut: Cut = { verdict: verdict!, onset: of.from, seen: at, end: null, agents }
+    const cut: Cut = { verdict: verdict!, onset: of.from, seen: at, end: null, agents: new Map(), fine: new Set() }
     of.cuts.push(cut)
     of.open = { cut, inside: 0, down: 0 }
   }
   if (of.open) during(of, of.open, at, verdict, agents)
+  if (of.open && verdict) for (const { agent, foreign } of bin) if (foreign) of.open.cut.fine.add(agent)
 }
 
 const during = (
@@ -100,7 +107,7 @@ const during = (
   const { cut } = open
   if (verdict) {
     cut.seen = at
-    cut.agents = [...new Set([...cut.agents, ...agents])].sort()
+    for (const agent of agents) cut.agents.set(agent, of.prefixes.get(agent) ?? 0)
     if (verdict === 'domestic_only') open.inside++
     else open.down++
     cut.verdict = open.inside >= open.down ? 'domestic_only' : 'network_down'
@@ -130,10 +137,11 @@ const sayOf = (of: Isolation, at: number, bin: readonly Trial[], alive: (at: num
   return { verdict: 'network_down', agents: missing.map(([agent]) => agent) }
 }
 
-const learn = ({ habits }: Isolation, bin: readonly Trial[]): void => {
+const learn = ({ habits, prefixes }: Isolation, bin: readonly Trial[]): void => {
   for (const [agent, habit] of habits) {
     if (habit < RARE) habits.delete(agent)
     else habits.set(agent, habit * (1 - HABIT))
   }
   for (const { agent } of bin) habits.set(agent, (habits.get(agent) ?? RARE) + HABIT)
+  for (const agent of prefixes.keys()) if (!habits.has(agent)) prefixes.delete(agent)
 }

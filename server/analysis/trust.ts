@@ -1,10 +1,10 @@
-import { CONFIRMING_AGENTS, CONFIRMING_NETWORKS } from '../../measurement/judge/verdict.ts'
+import { CONFIRMING_AGENTS, CONFIRMING_NETWORKS, VOTES_OF_PREFIX } from '../../measurement/judge/verdict.ts'
 import type { State } from '../../measurement/verdict.ts'
 import { ALARM_AT, BREADTH, isBroad } from './mixture.ts'
 
 /**
  * How far a finding may be trusted when some of its agents lie or are broken (reference detection.md §5.6). What one
- * agent can do is bounded three times: one vote a bin, two votes a prefix, and the breadth gate.
+ * agent can do is bounded four times: one vote a bin, two votes a prefix, those on one network, and the breadth gate.
  */
 
 /** What one agent of one network contributed to a finding; `evidence` is its log likelihood ratio, 0 where not hit. */
@@ -14,14 +14,37 @@ export type Tally = { asn: number; agent: string; prefix: number; hit: boolean; 
 export const LIARS = 0.3
 
 /**
- * Confirmed: by ten agents that are hit, or on two networks with two such agents each; and only while it would pass the
- * breadth gate still if the share of liars were all among those hit, and if any one prefix had said nothing.
+ * Confirmed: by ten agents that are hit, or on two networks at two prefixes each; and only while it would pass the
+ * breadth gate still if the share of liars were all among those hit, and if any one prefix had said nothing. An agent's
+ * network is its own claim, and its name differs from one to the other: a prefix counts for one network only.
  */
 export const stateOf = (tallies: readonly Tally[]): State => {
   const hit = tallies.filter(tally => tally.hit)
-  const networks = [...Map.groupBy(hit, ({ asn }) => asn).values()].filter(of => of.length >= BREADTH.agents)
-  const enough = hit.length >= CONFIRMING_AGENTS || networks.length >= CONFIRMING_NETWORKS
+  const enough = votesOf(hit) >= CONFIRMING_AGENTS || areApart(hit)
   return enough && standsLiars(hit.length, tallies.length) && standsWithoutAny(tallies) ? 'confirmed' : 'unconfirmed'
+}
+
+/** Where no prefix is known every agent has one of its own. */
+const lineOf = ({ asn, agent, prefix }: Tally): number | string => prefix || `${asn} ${agent}`
+
+const votesOf = (hit: readonly Tally[]): number =>
+  [...Map.groupBy(hit, lineOf).values()].reduce((sum, of) => {
+    const most = Math.max(
+      ...Map.groupBy(of, ({ asn }) => asn)
+        .values()
+        .map(({ length }) => length),
+    )
+    return sum + Math.min(VOTES_OF_PREFIX, most)
+  }, 0)
+
+/** Whether two networks are hit at two prefixes each, none of them counted twice. */
+const areApart = (hit: readonly Tally[]): boolean => {
+  const networks = [...Map.groupBy(hit, ({ asn }) => asn).values()]
+    .map(of => new Set(of.map(lineOf)))
+    .filter(({ size }) => size >= BREADTH.agents)
+  return networks.some((one, i) =>
+    networks.slice(i + 1).some(other => one.union(other).size >= CONFIRMING_NETWORKS * BREADTH.agents),
+  )
 }
 
 /** Whether the honest alone, were `LIARS` of all agents lying and among the hit, are broad. */

@@ -7,7 +7,6 @@ import type { Series } from '../../server/analysis/parts.ts'
 import { recurrenceOf } from '../../server/analysis/recurrence.ts'
 import { besideEachOther, incidentsOf } from '../../server/analysis/together.ts'
 import type { Trial } from '../../server/analysis/trial.ts'
-import { outliersOf, stateOf, type Tally } from '../../server/analysis/trust.ts'
 import { pathsOf } from '../bench/detection/paths.ts'
 import { type Event, seriesOf, type World as World2 } from '../bench/detection/series.ts'
 
@@ -267,86 +266,6 @@ describe('a line that is down', () => {
   test('and nothing is said about an app then', () => {
     const bins = outage(from, 5, at => line(at, false, false)).flatMap(([, bin]) => bin)
     expect(episodesOf(bins)).toEqual([])
-  })
-})
-
-describe('trust', () => {
-  const fail = (trial: Trial): Trial => ({ ...trial, answered: 0, ratio: null, foreign: true })
-  /** A network where nothing ever fails, so that what is found is what liars make. */
-  const honest = (agents: number): Trial[] =>
-    seriesOf({ seed: 7, agents, days: 12 }).map(of => ({ ...of, answered: 1, foreign: true, domestic: true, ratio: 0 }))
-
-  test('below a third of the agents no lie opens a finding, and none closes one', () => {
-    const onset = START + 10 * DAY
-    const [one] = honest(1)
-    fc.assert(
-      fc.property(fc.integer({ min: 4, max: 24 }), fc.double({ min: 0, max: 1, noNaN: true }), (agents, share) => {
-        const liars = Math.min(Math.floor(share * agents), Math.ceil(0.34 * agents) - 1)
-        const names = new Set(Array.from({ length: liars }, (_, i) => `a${String(i).padStart(3, '0')}`))
-        // Everybody is there in every bin, so that the share of liars is what it is said to be.
-        const all = Array.from({ length: 2 * 96 }, (_, i) => onset - DAY + i * 900).flatMap(at =>
-          Array.from({ length: agents }, (_, i) => ({
-            ...one!,
-            at,
-            agent: `a${String(i).padStart(3, '0')}`,
-            prefix: i + 1,
-          })),
-        )
-        const opened = all.map(of => (names.has(of.agent) && of.at >= onset ? fail(of) : of))
-        expect(episodesOf(opened)).toEqual([])
-        // The honest are blocked, the liars say that all is well.
-        const denied = all.map(of => (!names.has(of.agent) && of.at >= onset ? fail(of) : of))
-        expect(episodesOf(denied)).toMatchObject([{ kind: 'reach', end: null }])
-      }),
-      { numRuns: 25 },
-    )
-  })
-
-  test('of one prefix two agents vote, however many it has', () => {
-    const onset = START + 10 * DAY
-    const all = honest(5)
-    const rack = all
-      .filter(({ agent, at }) => agent === 'a000' && at >= onset)
-      .flatMap(of => Array.from({ length: 30 }, (_, i) => fail({ ...of, agent: `z${i}`, prefix: 99 })))
-    const series = [...all, ...rack].map(of => ({ ...of, failures: {} }))
-    const state = findingsOf(new Map([[1, series]]), 'UTC', START + 12 * DAY)
-    expect(state.filter(of => of.state === 'confirmed')).toEqual([])
-    const apart = rack.map((of, i) => ({ ...of, prefix: 100 + (i % 30) }))
-    expect(episodesOf([...all, ...apart]).length).toBeGreaterThan(0)
-  })
-
-  test('a finding is confirmed by ten agents or two networks, by most of those asked, and without any one prefix', () => {
-    const tally = (asn: number, at: number, hit: boolean, prefix = at + 1): Tally => ({
-      asn,
-      agent: `${asn}-${at}`,
-      prefix,
-      hit,
-      evidence: hit ? 5 : 0,
-    })
-    const of = (asn: number, hit: number, not: number, prefix?: number) =>
-      Array.from({ length: hit + not }, (_, i) => tally(asn, i, i < hit, prefix))
-    expect(stateOf(of(1, 10, 0))).toBe('confirmed')
-    expect(stateOf(of(1, 9, 0))).toBe('unconfirmed')
-    expect(stateOf([...of(1, 3, 0), ...of(2, 3, 0)])).toBe('confirmed')
-    expect(stateOf([...of(1, 3, 0), ...of(2, 1, 2)])).toBe('unconfirmed')
-    // Thirty of a hundred may be lies, and then some honest agents fail by chance.
-    expect(stateOf(of(1, 40, 60))).toBe('unconfirmed')
-    expect(stateOf(of(1, 60, 40))).toBe('confirmed')
-    expect(stateOf(of(1, 10, 0, 4))).toBe('unconfirmed')
-  })
-
-  test('agents that say otherwise than their network are pointed out, with the reason', () => {
-    const counted = (agent: string, failed: number, tried = 200) => ({ agent, asn: 1, tried, failed })
-    const fine = ['a', 'b', 'c', 'd', 'e'].map(agent => counted(agent, 2))
-    expect(outliersOf(fine)).toEqual([])
-    expect(outliersOf([...fine, counted('x', 190)])).toMatchObject([
-      { agent: 'x', reason: expect.stringMatching('fails where') },
-    ])
-    const blocked = ['a', 'b', 'c', 'd', 'e'].map(agent => counted(agent, 199))
-    expect(outliersOf([...blocked, counted('v', 0)])).toMatchObject([
-      { agent: 'v', reason: expect.stringMatching('VPN') },
-    ])
-    expect(outliersOf([...fine, counted('y', 20, 20)])).toEqual([])
   })
 })
 
