@@ -225,6 +225,12 @@ export const Degradation = Type.Object({
   known: Type.String({ format: 'date-time', description: 'When this revision became known.' }),
 })
 export type Degradation = Static<typeof Degradation>
+  rule: Type.Optional(
+    Type.Integer({
+      minimum: 1,
+      description: 'Version of the rules that found this revision; absent before December 2026.',
+    }),
+  ),
 
 export const Degradations = Type.Object({
   degradations: Type.Array(Degradation),

@@ -3,6 +3,7 @@ import type { PolicyEvent } from '../events/event.ts'
 import { near } from '../events/select.ts'
 import type { Degradation } from '../measurement/answers.ts'
 import { CONTROL } from '../measurement/catalogue.ts'
+import { RULE_VERSION } from '../measurement/judge/outcome.ts'
 import type { Relocation } from '../measurement/judge/relocation.ts'
 import type { Feature } from '../measurement/target.ts'
 import type { Finding, TransfersSaid } from './analysis/degradations.ts'
@@ -210,6 +211,7 @@ const named = (finding: Finding, key: Key, before: Degradation | undefined, opti
     sentence: sentenceOf({ ...finding, ...key, networkName: options.networkName }),
     // What was withdrawn and is found again goes on under its name.
     revision: (before?.revision ?? options.withdrawn.get(id) ?? 0) + 1,
+    rule: RULE_VERSION,
     known: iso(Math.floor(options.now)),
   }
 }
@@ -239,9 +241,9 @@ const idOf = ({ networks, onset, layer }: Finding, { app, feature, country }: Ke
   return `${country.toLowerCase()}-${iso(onset).slice(0, 10)}-${app}-${digest.slice(0, 8)}`
 }
 
-/** Whether two say the same: a sentence says it in words, and a program with better words must not revise what was cited. */
+/** Whether two say the same: a program with better words, or with other rules that find the same, must not revise what was cited. */
 const same = (a: Degradation, b: Degradation): boolean => {
-  const bare = ({ revision: _, known: __, sentence: ___, ...rest }: Degradation) =>
+  const bare = ({ revision: _, known: __, sentence: ___, rule: ____, ...rest }: Degradation) =>
     JSON.stringify(Object.entries(rest).toSorted())
   return bare(a) === bare(b)
 }

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { Degradation } from '../../measurement/answers.ts'
+import { RULE_VERSION } from '../../measurement/judge/outcome.ts'
 import type { Trial } from '../../server/analysis/trial.ts'
 import { type Change, currentDegradations, detect, look, revisionsOf } from '../../server/findings.ts'
 import type { Touched } from '../../server/rollup.ts'
@@ -94,6 +95,21 @@ describe('order of arrival', () => {
     },
     120_000,
   )
+})
+
+test('a revision says by which rules it was found; other rules that find the same are none', async () => {
+  const watch = new Watch(store)
+  const [opened] = await arrive(watch, series(11, { day: 10.3, hours: 30, lost: 1 }), END)
+  const { degradation } = opened!
+  expect(degradation.rule).toBe(RULE_VERSION)
+  await store.command('TRUNCATE TABLE degradations')
+  const { id, app, country } = degradation
+  const at = Math.floor(Date.parse(degradation.onset) / 1_000)
+  const json = JSON.stringify({ ...degradation, rule: 1 })
+  await store.insert('degradations', [{ id, app, country, revision: 1, known: '2024-01-01 00:00:00', onset: at, json }])
+  const again = await look(watch, new Map([['KE 12455', new Set([at])]]), END)
+  await detect(again, store, { events: [], networkName: () => undefined, now: END, salt: '' })
+  expect(await currentDegradations(store, { country: 'KE', app: 'telegram' })).toMatchObject([{ rule: 1, revision: 1 }])
 })
 
 describe('late rows', () => {
