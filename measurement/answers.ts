@@ -173,7 +173,10 @@ export const Degradation = Type.Object({
     Type.Object(
       {
         agents: Type.Integer({ minimum: 0, description: 'Agents whose tests could say something.' }),
-        throttled: Type.Integer({ minimum: 0, description: 'Agents whose transfers are held back.' }),
+        throttled: Type.Integer({
+          minimum: 0,
+          description: 'Agents whose transfers are held back, or that together lose what they send.',
+        }),
         slower: orNull(
           Type.Object(
             {
@@ -222,15 +225,15 @@ export const Degradation = Type.Object({
   ),
   withdrawn: Type.Optional(Type.Boolean({ description: 'Late data showed that there was nothing.' })),
   revision: Type.Integer({ minimum: 1, description: 'Counts how often it was told anew.' }),
-  known: Type.String({ format: 'date-time', description: 'When this revision became known.' }),
-})
-export type Degradation = Static<typeof Degradation>
   rule: Type.Optional(
     Type.Integer({
       minimum: 1,
       description: 'Version of the rules that found this revision; absent before December 2026.',
     }),
   ),
+  known: Type.String({ format: 'date-time', description: 'When this revision became known.' }),
+})
+export type Degradation = Static<typeof Degradation>
 
 export const Degradations = Type.Object({
   degradations: Type.Array(Degradation),

@@ -34,7 +34,10 @@ export type Finding = {
   end: number | null
   recurring: Recurrence[] | null
   share: number
-  /** How many times slower than usual, against the controls; of throttling, how many times slower than a paired transfer. */
+  /**
+   * How many times slower than usual, against the controls; of throttling, how many times slower than a paired transfer, null
+   * where what is sent is dropped and nothing else was measured.
+   */
   slower: number | null
   /** What paired transfers say; null where there are none. */
   transfers: TransfersSaid | null
@@ -144,14 +147,14 @@ const finding = (
   const attempts = trials.reduce((sum, trial) => sum + trial.attempts, 0)
   const answered = trials.reduce((sum, trial) => sum + trial.answered, 0)
   const transfers = transfersOf(group)
-  const times = group.map(({ kind, paired, slower }) =>
-    kind === 'throttled' && paired?.slower ? Math.log(paired.slower.value) : slower,
+  const times = group.flatMap(({ paired, slower }) =>
+    kind !== 'throttled' ? slower : paired?.slower ? Math.log(paired.slower.value) : [],
   )
-  const slower = Math.exp(median(times))
+  const slower = times.length > 0 ? Math.exp(median(times)) : null
   const share = attempts === 0 ? 0 : 1 - answered / attempts
   const borne = testedOf(group, recurring, share, tests)
   // A little slower on every agent is a busy evening as likely as anything: only a paired transfer can confirm that.
-  const doubtful = kind === 'slow' && slower < SLOW_FROM
+  const doubtful = kind === 'slow' && slower !== null && slower < SLOW_FROM
   const shown = kind === 'throttled' || (kind === 'slow' && group.some(({ paired }) => paired?.slowed))
   return {
     networks: asns,

@@ -80,9 +80,11 @@ const alike = (of: Named): string =>
   !of.together?.length ? '' : `; trouble with ${others(of, 'en')} began there at the same time`
 
 const throttled = ({ slower, transfers, mechanism, layer }: Named): string => {
+  if (slower === null)
+    return '; of small requests to it more are lost on the way than of those to controls of the same agents'
   const rate = transfers?.rate ? `, held at about ${kilobytes(transfers.rate)} kB/s` : ''
   const how = throttledWords.en[mechanism ?? ''] ?? (layer === 'tls' ? ', by the name of the app' : '')
-  return `; its transfers were ${slower!.toFixed(1)} times slower${between(transfers, 'en')} than paired transfers of the same agents${rate}${how}`
+  return `; its transfers were ${slower.toFixed(1)} times slower${between(transfers, 'en')} than paired transfers of the same agents${rate}${how}`
 }
 
 const between = (transfers: Named['transfers'], language: 'en' | 'fa'): string => {
@@ -185,9 +187,10 @@ const persian = (of: Named): string => {
 }
 
 const throttledPersian = ({ slower, transfers, mechanism, layer }: Named): string => {
+  if (slower === null) return '؛ درخواست‌های کوچک به آن بیش از درخواست‌های همان سنجشگرها به کنترل‌ها در راه گم می‌شود'
   const rate = transfers?.rate ? `، حدود ${digits(kilobytes(transfers.rate))} کیلوبایت بر ثانیه` : ''
   const how = throttledWords.fa[mechanism ?? ''] ?? (layer === 'tls' ? '، بر پایهٔ نام آن' : '')
-  const times = digits(`${slower!.toFixed(1)} برابر${between(transfers, 'fa')}`)
+  const times = digits(`${slower.toFixed(1)} برابر${between(transfers, 'fa')}`)
   return `؛ انتقال داده‌اش ${times} کندتر از انتقال‌های همتای همان سنجشگرها بود${rate}${how}`
 }
 

@@ -123,7 +123,15 @@ export const pairedAt = (tests: readonly HeldTest[], at: number): Paired => {
   if (paired.confirmed && paired.mechanism) return paired
   const up = agents.flatMap(({ trains }) => (trains.app.tries > 0 ? [trains] : []))
   if (!isLossy(up) || !dropUpOf(up).found) return paired
-  return { ...paired, confirmed: true, mechanism: 'drop_up', agents: Math.max(paired.agents, up.length) }
+  return {
+    ...paired,
+    confirmed: true,
+    mechanism: 'drop_up',
+    agents: Math.max(paired.agents, up.length),
+    throttled: Math.max(paired.throttled, up.length),
+    // Transfers that are no slower have no size.
+    ...(paired.confirmed ? {} : { rate: null, slower: null }),
+  }
 }
 
 /** Before the exact test, which is dear: enough agents, and stalls that are twice as likely to the app. */

@@ -4,6 +4,8 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Throttling } from '../../measurement/judge/throttle.ts'
 import type { Stored } from '../../measurement/measurement.ts'
+import { findingsOf } from '../../server/analysis/degradations.ts'
+import { sentenceOf } from '../../server/analysis/sentence.ts'
 import { heldOf, type PairTest, pairedAt, throttledOf, withoutAppsOwn } from '../../server/analysis/throttling.ts'
 import { Analyst } from '../../server/analyst.ts'
 import { seriesAnswer } from '../../server/answers.ts'
@@ -142,7 +144,21 @@ describe('what tests of several agents say', () => {
   test('requests lost on the way up are upstream drop, by three agents and against their controls', () => {
     const lossy = { app: { hits: 14, tries: 50 }, control: { hits: 1, tries: 50 } }
     const shape = { test: 'shape', trains: lossy } as const
-    expect(at(all(0, 'too_few', shape))).toMatchObject({ confirmed: true, mechanism: 'drop_up' })
+    const tests = all(0, 'too_few', shape)
+    expect(at(tests)).toMatchObject({ confirmed: true, mechanism: 'drop_up', agents: 5, throttled: 5, slower: null })
+    // Transfers the other way that are as fast as ever have no part in it.
+    const fast = [...all(0, 'same'), ...tests]
+    expect(at(fast)).toMatchObject({ confirmed: true, mechanism: 'drop_up', slower: null, rate: null })
+    const [found, ...more] = findingsOf(new Map([[1, []]]), 'UTC', START + HOUR, {
+      transfers: () => ({ own: true, tests: heldOf(tests) }),
+    })
+    expect(more).toEqual([])
+    expect(found).toMatchObject({ verdict: 'throttled', state: 'confirmed', agents: 5, slower: null })
+    const named = { ...found!, app: 'telegram', feature: 'media', country: 'KE', networkName: () => undefined }
+    expect(sentenceOf(named).en).toBe(
+      'Telegram (media): throttled on AS1 in Kenya since 4 March 2024; of small requests to it more are lost on the way than of those to controls of the same agents.',
+    )
+    expect(sentenceOf(named).fa).toMatch(/کندشده است؛ درخواست‌های کوچک به آن بیش از/)
     expect(at(all(0, 'too_few', shape, 'ab')).confirmed).toBeNull()
     const both = { app: lossy.app, control: lossy.app }
     expect(at(all(0, 'too_few', { test: 'shape', trains: both })).confirmed).toBeNull()
