@@ -41,7 +41,7 @@ type Sight = { changed: ReadonlyMap<number, number>; seen: Awaited<ReturnType<Wa
 export const look = async (watch: Watch, touched: Touched, now: number): Promise<ReadonlyMap<string, Sight>> => {
   await watch.pair(touched)
   const countries = changedFrom(touched, now)
-  for (const country of watch.due(now)) if (!countries.has(country)) countries.set(country, new Map())
+  for (const country of await watch.due(now)) if (!countries.has(country)) countries.set(country, new Map())
   const sights = new Map<string, Sight>()
   for (const [country, changed] of countries) {
     sights.set(country, { changed, seen: await watch.see(country, changed, now) })

@@ -6,7 +6,14 @@ import { RULE_VERSION } from '../measurement/judge/outcome.ts'
 import { DETECTOR_BIN_SECONDS } from '../measurement/windows.ts'
 import { copy } from './analysis/copy.ts'
 import { type Episode, noState, type State, step } from './analysis/detector.ts'
-import { type Cut, type Isolation, noIsolation, stepIsolation } from './analysis/isolation.ts'
+import {
+  type Alive,
+  type Cut,
+  type Isolation,
+  noIsolation,
+  passIsolation,
+  stepIsolation,
+} from './analysis/isolation.ts'
 import type { Touched } from './rollup.ts'
 import type { Store } from './store/store.ts'
 import { apart, type Block, binsOfDay, daysOf, pairTrials, rowsByNetwork } from './trials.ts'
@@ -24,6 +31,8 @@ const DAY_SECONDS = 86_400
 const WEEK_SECONDS = 7 * DAY_SECONDS
 /** Bins this old are rarely touched again: states are kept as of then, and the newest bins stepped anew each time. */
 const SETTLED_SECONDS = 2 * DETECTOR_BIN_SECONDS
+/** Countries where nobody was heard for so long are not looked at after a restart: what was silent so long has ended. */
+const HEARD_SECONDS = 8 * DAY_SECONDS
 /** A state of every day is kept for as long as rows usually come late (14 days), then one a week. */
 const DAILY_SECONDS = 16 * DAY_SECONDS
 /** The epoch began on a Thursday: days from it to the first Monday. */
@@ -31,8 +40,6 @@ const MONDAY = 4 * DAY_SECONDS
 
 /** Trials of some networks, by network and day. */
 type Read = Awaited<ReturnType<typeof daysOf>>
-/** Whether others than a network were heard in a bin. */
-type Alive = (asn: number, at: number) => boolean
 
 const binOf = (at: number): number => Math.floor(at / DETECTOR_BIN_SECONDS) * DETECTOR_BIN_SECONDS
 
@@ -49,6 +56,8 @@ export class Watch {
   readonly #settled = new Map<string, Known>()
   /** By country and network: what was seen last, and in which bin it was looked at. */
   readonly #seen = new Map<string, Map<number, Seen & { looked: number }>>()
+  /** Countries that were heard before the start. */
+  #before: string[] | undefined
 
   constructor(store: Store) {
     this.#store = store
@@ -60,8 +69,19 @@ export class Watch {
   }
 
   /** Countries with networks that were not looked at in this bin: they may have fallen silent. */
-  due(now: number): string[] {
-    return [...this.#seen].filter(([, networks]) => this.#overdue(networks, now).length > 0).map(([country]) => country)
+  async due(now: number): Promise<string[]> {
+    this.#before ??= await this.#heard(now)
+    const unseen = this.#before.filter(country => !this.#seen.has(country))
+    const seen = [...this.#seen].filter(([, networks]) => this.#overdue(networks, now).length > 0)
+    return [...unseen, ...seen.map(([country]) => country)]
+  }
+
+  async #heard(now: number): Promise<string[]> {
+    const rows = await this.#store.query<{ country: string }>(
+      'SELECT DISTINCT country FROM agent_trials WHERE at >= fromUnixTimestamp({from:UInt32})',
+      { from: Math.floor(now - HEARD_SECONDS) },
+    )
+    return rows.map(({ country }) => country)
   }
 
   /**
@@ -149,12 +169,12 @@ export class Watch {
     { country, asn }: { country: string; asn: number },
     known: Known,
     days: ReadonlyMap<number, readonly Block[]>,
-    alive: Alive,
+    alive: (asn: number) => Alive,
     now: number,
     kept: object[],
   ): Seen {
     const network = `${country} ${asn}`
-    const others = (at: number) => alive(asn, at)
+    const others = alive(asn)
     const quiet = binOf(now) - SETTLED_SECONDS
     const until = Math.max(known.at, quiet)
     // Should a step fail, nobody goes on from half of it.
@@ -162,19 +182,17 @@ export class Watch {
     for (const [start, blocks] of days) {
       for (const day of daysBetween(known.at, Math.min(start, until))) {
         if (!isKept(day, now)) continue
-        known.at = day
+        pass(known, day, others)
         kept.push({ country, asn, at: day, rule: RULE_VERSION, state: written(known), written: Date.now() })
       }
       if (start < until) take(known, blocks, until, others)
     }
-    known.at = until
+    pass(known, until, others)
     this.#settled.set(network, known)
     const present = copy(known)
     for (const [start, blocks] of days) {
       if (start + DAY_SECONDS > until) take(present, blocks, Number.POSITIVE_INFINITY, others)
     }
-    // Nobody may have reported since.
-    if (present.line.at > 0 && present.line.at < quiet) stepIsolation(present.line, quiet, [], others)
     const series = [...present.series].map(([key, { episodes }]) => [key, episodes] as const)
     return { series: new Map(series.filter(([, episodes]) => episodes.length > 0)), cuts: present.line.cuts }
   }
@@ -202,16 +220,21 @@ export class Watch {
     return found
   }
 
-  /** Whether agents of other networks were heard in a bin; if nobody was, it was the server that fell silent. */
-  async #alive(from: number, now: number): Promise<Alive> {
+  /**
+   * Whether agents of other networks reported in a settled bin. It is reports that count, when they came: what was
+   * measured then and came when the server was back does not say that the server was there.
+   */
+  async #alive(from: number, now: number): Promise<(asn: number) => Alive> {
     const rows = await this.#store.query<{ bin: number; asns: number[] }>(
-      `SELECT toUInt32(intDiv(toUInt32(at), ${DETECTOR_BIN_SECONDS}) * ${DETECTOR_BIN_SECONDS}) AS bin, groupUniqArray(2)(asn) AS asns
-       FROM agent_windows WHERE app = {control:String} AND at >= fromUnixTimestamp({from:UInt32}) AND at <= fromUnixTimestamp({to:UInt32})
-         GROUP BY bin`,
-      { from, to: Math.floor(now), control: CONTROL },
+      `SELECT toUInt32(intDiv(toUnixTimestamp64Milli(arrived), ${DETECTOR_BIN_SECONDS * 1_000}) * ${DETECTOR_BIN_SECONDS}) AS bin,
+         groupUniqArray(2)(asn) AS asns
+       FROM measurements_raw WHERE app = {control:String} AND arrived >= fromUnixTimestamp({from:UInt32})
+         AND trust != 'quarantined' GROUP BY bin`,
+      { from, control: CONTROL },
     )
     const heard = new Map(rows.map(({ bin, asns }) => [bin, asns]))
-    return (asn, at) => at < binOf(now) - SETTLED_SECONDS && (heard.get(at) ?? []).some(other => other !== asn)
+    const quiet = binOf(now) - SETTLED_SECONDS
+    return asn => at => at < quiet && (heard.get(at) ?? []).some(other => other !== asn)
   }
 }
 
@@ -231,7 +254,7 @@ function* daysBetween(from: number, to: number): Generator<number> {
 }
 
 /** Takes the trials of a day in bins from where the state stands up to `until`. */
-const take = (known: Known, blocks: readonly Block[], until: number, alive: (at: number) => boolean): void => {
+const take = (known: Known, blocks: readonly Block[], until: number, alive: Alive): void => {
   const from = known.at
   for (const [key, bins] of binsOfDay(blocks)) {
     const state = key.startsWith(`${CONTROL} `) ? null : stateOf(known, key)
@@ -243,6 +266,12 @@ const take = (known: Known, blocks: readonly Block[], until: number, alive: (at:
       known.at = Math.max(known.at, at + DETECTOR_BIN_SECONDS)
     }
   }
+}
+
+/** There is nothing more of the time before `until`. */
+const pass = (known: Known, until: number, alive: Alive): void => {
+  passIsolation(known.line, until, alive)
+  known.at = until
 }
 
 const stateOf = ({ series }: Known, key: string): State => {

@@ -264,6 +264,32 @@ describe('a line that is down', () => {
     expect(cutsOf(silent, false)).toEqual([])
   })
 
+  test('what lasts longer than a week is one cut still, as long as somebody tells of it', () => {
+    expect(
+      cutsOf(
+        outage(from, 300, at => line(at, false, true)).concat(
+          Array.from({ length: 10 * 96 }, (_, i): [number, Trial[]] => {
+            const at = START + 8 * DAY + i * 900
+            return [at, line(at, false, true)]
+          }),
+        ),
+      ),
+    ).toMatchObject([{ verdict: 'domestic_only', onset: from, end: null }])
+  })
+
+  test('where people switch off at night nothing is silent then, but by day it is', () => {
+    const hour = (at: number) => ((at - START) / HOUR) % 24
+    const awake = (at: number) => hour(at) >= 7 && hour(at) < 23
+    const weeks = (on: (at: number) => boolean) =>
+      Array.from({ length: 28 * 96 }, (_, i) => START + i * 900)
+        .filter(on)
+        .map((at): [number, Trial[]] => [at, line(at, true, true, 12)])
+    expect(cutsOf(weeks(awake))).toEqual([])
+    // The night after says nothing, so it was last seen in the evening.
+    const days = cutsOf(weeks(at => awake(at) && !(at >= START + 15 * DAY && at < START + 16 * DAY)))
+    expect(days).toMatchObject([{ onset: START + 15 * DAY + 7 * HOUR, end: START + 15 * DAY + 23 * HOUR }])
+  })
+
   test('and nothing is said about an app then', () => {
     const bins = outage(from, 5, at => line(at, false, false)).flatMap(([, bin]) => bin)
     expect(episodesOf(bins)).toEqual([])
