@@ -115,7 +115,7 @@ const during = (of: Isolation, open: NonNullable<Isolation['open']>, at: number,
 }
 
 /** What a bin says; null where few reported, and it may be the hour or the server that is silent. */
-const sayOf = ({ habits, came }: Isolation, at: number, bin: readonly Trial[], alive: Alive): Said | null => {
+const sayOf = ({ habits, came, open }: Isolation, at: number, bin: readonly Trial[], alive: Alive): Said | null => {
   const abroad = bin.filter(({ foreign }) => foreign !== null)
   const failed = abroad.filter(({ foreign }) => !foreign)
   if (failed.length >= LEAST_AGENTS && failed.length >= ISOLATED_FROM * abroad.length) {
@@ -126,8 +126,11 @@ const sayOf = ({ habits, came }: Isolation, at: number, bin: readonly Trial[], a
     return { verdict: isolated ? 'domestic_only' : 'network_down', agents, silent: false }
   }
   const isFew = (expected: number) => expected >= SILENCE.expected && bin.length <= SILENCE.share * expected
-  if (!isFew(habits.values().reduce((sum, habit) => sum + habit, 0)))
-    return { verdict: null, agents: [], silent: false }
+  if (!isFew(habits.values().reduce((sum, habit) => sum + habit, 0))) {
+    // Only who got abroad says that it is over.
+    const well = failed.length < abroad.length || !open
+    return well ? { verdict: null, agents: [], silent: false } : null
+  }
   const slot = slotOf(at)
   const daysAgo = [1, 2, 3, 4, 5, 6, 7].flatMap(ago => came[(slot + WEEK_BINS - ago * DAY_BINS) % WEEK_BINS] ?? [])
   if (!isFew(Math.min(daysAgo[0] ?? 0, came[slot] ?? Number.POSITIVE_INFINITY)) || !alive(at)) return null

@@ -277,6 +277,15 @@ describe('a line that is down', () => {
     ).toMatchObject([{ verdict: 'domestic_only', onset: from, end: null }])
   })
 
+  test('where few are cut off it goes on while nobody, or one alone, is there to tell', () => {
+    const during = (at: number) => line(at, false, true, [2, 2, 1, 0][((at - from) / 900) % 4])
+    const bins = days(8).map((at): [number, Trial[]] => [
+      at,
+      at >= from && at < from + 5 * HOUR ? during(at) : line(at, true, true, 3),
+    ])
+    expect(cutsOf(bins)).toMatchObject([{ verdict: 'domestic_only', onset: from, end: from + 4.5 * HOUR }])
+  })
+
   test('where people switch off at night nothing is silent then, but by day it is', () => {
     const hour = (at: number) => ((at - START) / HOUR) % 24
     const awake = (at: number) => hour(at) >= 7 && hour(at) < 23
