@@ -204,6 +204,16 @@ describe('slow-downs', () => {
     expect(found[0]!.slower).toBeLessThan(2.4)
   })
 
+  test('one that lasts for 28 days is the new usual: it ends, and does not begin again', () => {
+    const all = series(46, { day: 5.5, hours: 40 * 24, slower: 2 }, { days: 50 })
+    const over = START + 33.5 * DAY
+    for (const now of [over + 2 * DAY, over + 10 * DAY, START + 50 * DAY]) {
+      const found = findingsOf(new Map([[1, all.filter(({ at }) => at < now)]]), 'UTC', now)
+      expect(found).toMatchObject([{ verdict: 'slow' }])
+      expect(Math.abs(found[0]!.end! - over)).toBeLessThanOrEqual(2 * DAY)
+    }
+  })
+
   test('a slow-down that turns into a block is two findings; both at once are one, the worse leading', () => {
     const slow = series(42, { day: 10.5, hours: 24, slower: 2 })
     const blocked = series(42, { day: 11.5, hours: 30, lost: 1 })
