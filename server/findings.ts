@@ -8,10 +8,10 @@ import type { Feature } from '../measurement/target.ts'
 import type { Finding, TransfersSaid } from './analysis/degradations.ts'
 import { sentenceOf } from './analysis/sentence.ts'
 import { PAST_SECONDS } from './analysis/throttling.ts'
-import { besideEachOther, incidentsOf, matching } from './analysis/together.ts'
+import { besideEachOther, incidentsOf, matching, onsetsOf } from './analysis/together.ts'
 import { describe, describeCuts, type Since, troubled } from './describe.ts'
 import { heldTestsOf } from './pairs.ts'
-import type { Touched } from './rollup.ts'
+import { changedFrom, type Touched } from './rollup.ts'
 import { sqlTime } from './store/rows.ts'
 import type { Store } from './store/store.ts'
 import type { Watch } from './watch.ts'
@@ -94,31 +94,6 @@ export const detect = async (
     changes.map(({ degradation }) => rowOf(degradation)),
   )
   return changes
-}
-
-/** When the first of these findings began, by series and network. */
-const onsetsOf = (known: readonly Degradation[]): Map<string, number> => {
-  const begun = new Map<string, number>()
-  for (const { app, feature, networks, onset } of known) {
-    for (const asn of networks) {
-      const key = `${app} ${feature} ${asn}`
-      begun.set(key, Math.min(begun.get(key) ?? Number.POSITIVE_INFINITY, seconds(onset)))
-    }
-  }
-  return begun
-}
-
-/** By country and network, the first window that changed; windows of the future are left alone. */
-const changedFrom = (touched: Touched, now: number): Map<string, Map<number, number>> => {
-  const countries = new Map<string, Map<number, number>>()
-  for (const [network, windows] of touched) {
-    const [country = '', asn = ''] = network.split(' ')
-    const known = countries.get(country) ?? countries.set(country, new Map()).get(country)!
-    let first = Number.POSITIVE_INFINITY
-    for (const at of windows) if (at <= now && at < first) first = at
-    if (first < Number.POSITIVE_INFINITY) known.set(Number(asn), first)
-  }
-  return countries
 }
 
 type Row = { json: string }

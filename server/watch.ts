@@ -1,6 +1,4 @@
 import { setImmediate } from 'node:timers/promises'
-import { deserialize, serialize } from 'node:v8'
-import { zstdCompressSync, zstdDecompressSync } from 'node:zlib'
 import { CONTROL } from '../measurement/catalogue.ts'
 import { RULE_VERSION } from '../measurement/judge/outcome.ts'
 import { DETECTOR_BIN_SECONDS } from '../measurement/windows.ts'
@@ -14,7 +12,9 @@ import {
   passIsolation,
   stepIsolation,
 } from './analysis/isolation.ts'
+import { countriesHeard, othersHeard } from './heard.ts'
 import type { Touched } from './rollup.ts'
+import { packed, unpacked } from './store/packed.ts'
 import type { Store } from './store/store.ts'
 import { apart, type Block, binsOfDay, daysOf, pairTrials, rowsByNetwork } from './trials.ts'
 
@@ -31,8 +31,6 @@ const DAY_SECONDS = 86_400
 const WEEK_SECONDS = 7 * DAY_SECONDS
 /** Bins this old are rarely touched again: states are kept as of then, and the newest bins stepped anew each time. */
 const SETTLED_SECONDS = 2 * DETECTOR_BIN_SECONDS
-/** Countries where nobody was heard for so long are not looked at after a restart: what was silent so long has ended. */
-const HEARD_SECONDS = 8 * DAY_SECONDS
 /** A state of every day is kept for as long as rows usually come late (14 days), then one a week. */
 const DAILY_SECONDS = 16 * DAY_SECONDS
 /** The epoch began on a Thursday: days from it to the first Monday. */
@@ -70,18 +68,10 @@ export class Watch {
 
   /** Countries with networks that were not looked at in this bin: they may have fallen silent. */
   async due(now: number): Promise<string[]> {
-    this.#before ??= await this.#heard(now)
+    this.#before ??= await countriesHeard(this.#store, now)
     const unseen = this.#before.filter(country => !this.#seen.has(country))
     const seen = [...this.#seen].filter(([, networks]) => this.#overdue(networks, now).length > 0)
     return [...unseen, ...seen.map(([country]) => country)]
-  }
-
-  async #heard(now: number): Promise<string[]> {
-    const rows = await this.#store.query<{ country: string }>(
-      'SELECT DISTINCT country FROM agent_trials WHERE at >= fromUnixTimestamp({from:UInt32})',
-      { from: Math.floor(now - HEARD_SECONDS) },
-    )
-    return rows.map(({ country }) => country)
   }
 
   /**
@@ -103,7 +93,11 @@ export class Watch {
       const counts = await rowsByNetwork(this.#store, { country, asns: group.map(([asn]) => asn), from })
       groups.push(...apart(group, counts))
     }
-    const alive = await this.#alive(Math.min(now, ...starts.values().map(({ at }) => at)), now)
+    const alive = await othersHeard(
+      this.#store,
+      Math.min(now, ...starts.values().map(({ at }) => at)),
+      binOf(now) - SETTLED_SECONDS,
+    )
     // While one group is stepped through, the engine reads the next.
     let next = groups[0] && this.#read(country, groups[0], now)
     let keeping: Promise<void> | undefined
@@ -183,7 +177,7 @@ export class Watch {
       for (const day of daysBetween(known.at, Math.min(start, until))) {
         if (!isKept(day, now)) continue
         pass(known, day, others)
-        kept.push({ country, asn, at: day, rule: RULE_VERSION, state: written(known), written: Date.now() })
+        kept.push({ country, asn, at: day, rule: RULE_VERSION, state: packed(known), written: Date.now() })
       }
       if (start < until) take(known, blocks, until, others)
     }
@@ -216,36 +210,9 @@ export class Watch {
         starts: [...from.values()],
       },
     )
-    for (const { asn, state } of rows) found.set(asn, readBack(state))
+    for (const { asn, state } of rows) found.set(asn, unpacked<Known>(state))
     return found
   }
-
-  /**
-   * Whether agents of other networks reported in a settled bin. It is reports that count, when they came: what was
-   * measured then and came when the server was back does not say that the server was there.
-   */
-  async #alive(from: number, now: number): Promise<(asn: number) => Alive> {
-    const rows = await this.#store.query<{ bin: number; asns: number[] }>(
-      `SELECT toUInt32(intDiv(toUnixTimestamp64Milli(arrived), ${DETECTOR_BIN_SECONDS * 1_000}) * ${DETECTOR_BIN_SECONDS}) AS bin,
-         groupUniqArray(2)(asn) AS asns
-       FROM measurements_raw WHERE app = {control:String} AND arrived >= fromUnixTimestamp({from:UInt32})
-         AND trust != 'quarantined' GROUP BY bin`,
-      { from, control: CONTROL },
-    )
-    const heard = new Map(rows.map(({ bin, asns }) => [bin, asns]))
-    const quiet = binOf(now) - SETTLED_SECONDS
-    return asn => at => at < quiet && (heard.get(at) ?? []).some(other => other !== asn)
-  }
-}
-
-/** Compressed: the engine would, but reads eight times the text first. */
-const written = (known: Known): string => zstdCompressSync(serialize(known)).toString('base64')
-
-const ZSTD_MAGIC = 0xfd2fb528
-const readBack = (state: string): Known => {
-  const bytes = Buffer.from(state, 'base64')
-  // Before December 2026 states were kept as they were.
-  return deserialize(bytes.readUInt32LE() === ZSTD_MAGIC ? zstdDecompressSync(bytes) : bytes) as Known
 }
 
 function* daysBetween(from: number, to: number): Generator<number> {

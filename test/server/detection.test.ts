@@ -275,16 +275,8 @@ describe('a line that is down', () => {
   })
 
   test('what lasts longer than a week is one cut still, as long as somebody tells of it', () => {
-    expect(
-      cutsOf(
-        outage(from, 300, at => line(at, false, true)).concat(
-          Array.from({ length: 10 * 96 }, (_, i): [number, Trial[]] => {
-            const at = START + 8 * DAY + i * 900
-            return [at, line(at, false, true)]
-          }),
-        ),
-      ),
-    ).toMatchObject([{ verdict: 'domestic_only', onset: from, end: null }])
+    const bins = days(18).map((at): [number, Trial[]] => [at, line(at, at < from, true)])
+    expect(cutsOf(bins)).toMatchObject([{ verdict: 'domestic_only', onset: from, end: null }])
   })
 
   test('where few are cut off it goes on while nobody, or one alone, is there to tell', () => {
