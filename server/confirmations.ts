@@ -146,9 +146,8 @@ export class Confirmations {
   async #read(): Promise<void> {
     const { store, now } = this.#parts
     const at = Math.floor(now())
-    const open = (await currentDegradations(store, {})).filter(
-      ({ app, end, state, verdict }) =>
-        end === null && app !== CONTROL && (state === 'unconfirmed' || verdict === 'slow'),
+    const open = (await currentDegradations(store, { open: true })).filter(
+      ({ app, state, verdict }) => app !== CONTROL && (state === 'unconfirmed' || verdict === 'slow'),
     )
     const series = open.flatMap(({ app, feature, country, networks, verdict }) =>
       networks.map((asn): Alarmed => ({ app, feature, country, asn, slow: verdict === 'slow' })),

@@ -37,15 +37,20 @@ type Trouble = {
   transfers: ReadonlyMap<number, Transfers>
 }
 
+/** From when on trouble of a series (`app feature`) on a network may be of use. */
+export type Since = (key: string, asn: number) => number
+
 /**
- * Series of the country that had trouble since `horizon`, by the detector or by paired transfers, with what belongs to it.
+ * Series of the country that had trouble since `horizon`, by the detector (of a network: `since`) or by paired transfers,
+ * with what belongs to it.
  */
 export const troubled = (
   seen: ReadonlyMap<number, Seen>,
   tests: readonly HeldTest[],
   horizon: number,
+  since: Since,
 ): Map<string, Trouble> => {
-  const episodes = episodesSince(seen, horizon)
+  const episodes = episodesSince(seen, since)
   const shown = tests.filter(({ held, start }) => held && start >= horizon)
   const keys = new Set([...episodes.keys(), ...shown.map(({ app, feature }) => `${app} ${feature}`)])
   const byApp = Map.groupBy(tests, ({ app }) => app)
@@ -60,7 +65,7 @@ export const troubled = (
   )
 }
 
-const episodesSince = (seen: ReadonlyMap<number, Seen>, horizon: number): Map<string, Map<number, Episode[]>> => {
+const episodesSince = (seen: ReadonlyMap<number, Seen>, since: Since): Map<string, Map<number, Episode[]>> => {
   const found = new Map<string, Map<number, Episode[]>>()
   for (const [asn, { series }] of seen) {
     for (const [key, episodes] of series) {
@@ -71,7 +76,7 @@ const episodesSince = (seen: ReadonlyMap<number, Seen>, horizon: number): Map<st
         ),
       )
       const relevant = spans
-        .filter(({ end, seen }) => end === null || Math.max(end, seen) >= horizon)
+        .filter(({ end, seen }) => end === null || Math.max(end, seen) >= since(key, asn))
         .flatMap(span => span.episodes)
       if (relevant.length === 0) continue
       const networks = found.get(key) ?? found.set(key, new Map()).get(key)!
@@ -158,10 +163,10 @@ const explained = async (
 }
 
 /** Networks cut off or silent: findings about the network itself, under the app of the controls. */
-export const describeCuts = (seen: ReadonlyMap<number, Seen>, horizon: number): Described => {
+export const describeCuts = (seen: ReadonlyMap<number, Seen>, since: Since): Described => {
   const cuts = [...seen]
     .flatMap(([asn, { cuts }]) => cuts.map(cut => ({ asn, cut })))
-    .filter(({ cut }) => cut.end === null || cut.end >= horizon)
+    .filter(({ asn, cut }) => cut.end === null || cut.end >= since(`${CONTROL} web`, asn))
     .sort((a, b) => a.cut.onset - b.cut.onset || a.asn - b.asn)
   const groups: { asn: number; cut: Cut }[][] = []
   for (const one of cuts) {

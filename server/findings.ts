@@ -9,10 +9,10 @@ import type { Feature } from '../measurement/target.ts'
 import type { Finding, TransfersSaid } from './analysis/degradations.ts'
 import { sentenceOf } from './analysis/sentence.ts'
 import { PAST_SECONDS } from './analysis/throttling.ts'
-import { besideEachOther, incidentsOf, matching } from './analysis/together.ts'
-import { describe, describeCuts, troubled } from './describe.ts'
+import { besideEachOther, incidentsOf, matching, onsetsOf } from './analysis/together.ts'
+import { describe, describeCuts, type Since, troubled } from './describe.ts'
 import { heldTestsOf } from './held.ts'
-import type { Touched } from './rollup.ts'
+import { changedFrom, type Touched } from './rollup.ts'
 import { sqlTime } from './store/rows.ts'
 import type { Store } from './store/store.ts'
 import type { Watch } from './watch.ts'
@@ -29,8 +29,8 @@ export type DetectOptions = {
   salt: string
 }
 
-/** With the last revisions of what was withdrawn, by id. */
-type Named = DetectOptions & { withdrawn: ReadonlyMap<string, number> }
+/** With the last revisions of what was withdrawn, by id; what ended before the horizon is not told anew. */
+type Named = DetectOptions & { withdrawn: ReadonlyMap<string, number>; horizon: number }
 
 /** Trouble that ended so long before the first changed row cannot be another than it was: nothing joins over more than a week. */
 const HORIZON_SECONDS = 8 * 86_400
@@ -42,7 +42,7 @@ type Sight = { changed: ReadonlyMap<number, number>; seen: Awaited<ReturnType<Wa
 export const look = async (watch: Watch, touched: Touched, now: number): Promise<ReadonlyMap<string, Sight>> => {
   await watch.pair(touched)
   const countries = changedFrom(touched, now)
-  for (const country of watch.due(now)) if (!countries.has(country)) countries.set(country, new Map())
+  for (const country of await watch.due(now)) if (!countries.has(country)) countries.set(country, new Map())
   const sights = new Map<string, Sight>()
   for (const [country, changed] of countries) {
     sights.set(country, { changed, seen: await watch.see(country, changed, now) })
@@ -65,12 +65,15 @@ export const detect = async (
     const newest = await newestRevisions(store, { country })
     const known = newest.filter(({ withdrawn, end }) => !withdrawn && (end === null || seconds(end) >= horizon))
     const withdrawn = new Map(newest.filter(of => of.withdrawn).map(({ id, revision }) => [id, revision]))
-    const described = [describeCuts(seen, horizon)]
+    // A network whose own trouble ended before is of a finding that goes on elsewhere.
+    const begun = onsetsOf(known)
+    const since: Since = (key, asn) => Math.min(horizon, begun.get(`${key} ${asn}`) ?? horizon)
+    const described = [describeCuts(seen, since)]
     // What still belongs to the findings of these days began no earlier than they did.
     const slow = known.filter(({ verdict }) => verdict === 'slow' || verdict === 'throttled')
     const first = Math.min(horizon, ...slow.map(({ onset }) => seconds(onset)))
     const tests = await heldTestsOf(store, { country, from: first - PAST_SECONDS, to: options.now + 1 })
-    for (const [key, trouble] of troubled(seen, tests, horizon)) {
+    for (const [key, trouble] of troubled(seen, tests, horizon, since)) {
       described.push(await describe(store, country, key, trouble, options.now))
     }
     const all = besideEachOther(described)
@@ -81,7 +84,7 @@ export const detect = async (
       const is = (of: { app: string; feature: string }) => of.app === app && of.feature === feature
       const findings = all.filter(is).flatMap(of => of.findings)
       const named = { app, feature: feature as Feature, country }
-      const told = reconcile(known.filter(is), findings, named, { ...options, withdrawn })
+      const told = reconcile(known.filter(is), findings, named, { ...options, withdrawn, horizon })
       found.push(...told.found)
       changes.push(...told.gone)
     }
@@ -92,19 +95,6 @@ export const detect = async (
     changes.map(({ degradation }) => rowOf(degradation)),
   )
   return changes
-}
-
-/** By country and network, the first window that changed; windows of the future are left alone. */
-const changedFrom = (touched: Touched, now: number): Map<string, Map<number, number>> => {
-  const countries = new Map<string, Map<number, number>>()
-  for (const [network, windows] of touched) {
-    const [country = '', asn = ''] = network.split(' ')
-    const known = countries.get(country) ?? countries.set(country, new Map()).get(country)!
-    let first = Number.POSITIVE_INFINITY
-    for (const at of windows) if (at <= now && at < first) first = at
-    if (first < Number.POSITIVE_INFINITY) known.set(Number(asn), first)
-  }
-  return countries
 }
 
 type Row = { json: string }
@@ -157,11 +147,15 @@ const reconcile = (
   options: Named,
 ): { found: Told[]; gone: Change[] } => {
   const unmatched = new Set(known)
-  const found = findings.map((finding): Told => {
-    const before = matching([...unmatched], finding)
-    if (before) unmatched.delete(before)
-    return { before, degradation: named(finding, key, before, options) }
-  })
+  const isOld = ({ end }: Finding) => end !== null && end < options.horizon
+  // What is not old goes first: the names in view are of such.
+  const found = findings
+    .toSorted((a, b) => Number(isOld(a)) - Number(isOld(b)))
+    .flatMap((finding): Told[] => {
+      const before = matching([...unmatched], finding)
+      if (before) unmatched.delete(before)
+      return before || !isOld(finding) ? [{ before, degradation: named(finding, key, before, options) }] : []
+    })
   const gone = [...unmatched].map((of): Change => {
     const degradation = { ...of, withdrawn: true, revision: of.revision + 1, known: iso(options.now) }
     return { change: 'withdrawn', degradation }

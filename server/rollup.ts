@@ -18,6 +18,19 @@ export const touchAll = (touched: Touched, more: Touched): void => {
   for (const [network, windows] of more) touched.set(network, windows.union(touched.get(network) ?? new Set()))
 }
 
+/** By country and network, the first window that changed; windows of the future are left alone. */
+export const changedFrom = (touched: Touched, now: number): Map<string, Map<number, number>> => {
+  const countries = new Map<string, Map<number, number>>()
+  for (const [network, windows] of touched) {
+    const [country = '', asn = ''] = network.split(' ')
+    const known = countries.get(country) ?? countries.set(country, new Map()).get(country)!
+    let first = Number.POSITIVE_INFINITY
+    for (const at of windows) if (at <= now && at < first) first = at
+    if (first < Number.POSITIVE_INFINITY) known.set(Number(asn), first)
+  }
+  return countries
+}
+
 /** Windows per statement: bounds the size of its parameters. */
 const CHUNK = 4_000
 /** Of those that are made from raw rows: bounds what is held in memory, and sorts faster. */

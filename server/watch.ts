@@ -1,13 +1,20 @@
 import { setImmediate } from 'node:timers/promises'
-import { deserialize, serialize } from 'node:v8'
-import { zstdCompressSync, zstdDecompressSync } from 'node:zlib'
 import { CONTROL } from '../measurement/catalogue.ts'
 import { RULE_VERSION } from '../measurement/judge/outcome.ts'
 import { DETECTOR_BIN_SECONDS } from '../measurement/windows.ts'
 import { copy } from './analysis/copy.ts'
 import { type Episode, noState, type State, step } from './analysis/detector.ts'
-import { type Cut, type Isolation, noIsolation, stepIsolation } from './analysis/isolation.ts'
+import {
+  type Alive,
+  type Cut,
+  type Isolation,
+  noIsolation,
+  passIsolation,
+  stepIsolation,
+} from './analysis/isolation.ts'
+import { countriesHeard, othersHeard } from './heard.ts'
 import type { Touched } from './rollup.ts'
+import { packed, unpacked } from './store/packed.ts'
 import type { Store } from './store/store.ts'
 import { apart, type Block, binsOfDay, daysOf, pairTrials, rowsByNetwork } from './trials.ts'
 
@@ -31,8 +38,6 @@ const MONDAY = 4 * DAY_SECONDS
 
 /** Trials of some networks, by network and day. */
 type Read = Awaited<ReturnType<typeof daysOf>>
-/** Whether others than a network were heard in a bin. */
-type Alive = (asn: number, at: number) => boolean
 
 const binOf = (at: number): number => Math.floor(at / DETECTOR_BIN_SECONDS) * DETECTOR_BIN_SECONDS
 
@@ -49,6 +54,8 @@ export class Watch {
   readonly #settled = new Map<string, Known>()
   /** By country and network: what was seen last, and in which bin it was looked at. */
   readonly #seen = new Map<string, Map<number, Seen & { looked: number }>>()
+  /** Countries that were heard before the start. */
+  #before: string[] | undefined
 
   constructor(store: Store) {
     this.#store = store
@@ -60,8 +67,11 @@ export class Watch {
   }
 
   /** Countries with networks that were not looked at in this bin: they may have fallen silent. */
-  due(now: number): string[] {
-    return [...this.#seen].filter(([, networks]) => this.#overdue(networks, now).length > 0).map(([country]) => country)
+  async due(now: number): Promise<string[]> {
+    this.#before ??= await countriesHeard(this.#store, now)
+    const unseen = this.#before.filter(country => !this.#seen.has(country))
+    const seen = [...this.#seen].filter(([, networks]) => this.#overdue(networks, now).length > 0)
+    return [...unseen, ...seen.map(([country]) => country)]
   }
 
   /**
@@ -83,7 +93,11 @@ export class Watch {
       const counts = await rowsByNetwork(this.#store, { country, asns: group.map(([asn]) => asn), from })
       groups.push(...apart(group, counts))
     }
-    const alive = await this.#alive(Math.min(now, ...starts.values().map(({ at }) => at)), now)
+    const alive = await othersHeard(
+      this.#store,
+      Math.min(now, ...starts.values().map(({ at }) => at)),
+      binOf(now) - SETTLED_SECONDS,
+    )
     // While one group is stepped through, the engine reads the next.
     let next = groups[0] && this.#read(country, groups[0], now)
     let keeping: Promise<void> | undefined
@@ -149,12 +163,12 @@ export class Watch {
     { country, asn }: { country: string; asn: number },
     known: Known,
     days: ReadonlyMap<number, readonly Block[]>,
-    alive: Alive,
+    alive: (asn: number) => Alive,
     now: number,
     kept: object[],
   ): Seen {
     const network = `${country} ${asn}`
-    const others = (at: number) => alive(asn, at)
+    const others = alive(asn)
     const quiet = binOf(now) - SETTLED_SECONDS
     const until = Math.max(known.at, quiet)
     // Should a step fail, nobody goes on from half of it.
@@ -162,19 +176,17 @@ export class Watch {
     for (const [start, blocks] of days) {
       for (const day of daysBetween(known.at, Math.min(start, until))) {
         if (!isKept(day, now)) continue
-        known.at = day
-        kept.push({ country, asn, at: day, rule: RULE_VERSION, state: written(known), written: Date.now() })
+        pass(known, day, others)
+        kept.push({ country, asn, at: day, rule: RULE_VERSION, state: packed(known), written: Date.now() })
       }
       if (start < until) take(known, blocks, until, others)
     }
-    known.at = until
+    pass(known, until, others)
     this.#settled.set(network, known)
     const present = copy(known)
     for (const [start, blocks] of days) {
       if (start + DAY_SECONDS > until) take(present, blocks, Number.POSITIVE_INFINITY, others)
     }
-    // Nobody may have reported since.
-    if (present.line.at > 0 && present.line.at < quiet) stepIsolation(present.line, quiet, [], others)
     const series = [...present.series].map(([key, { episodes }]) => [key, episodes] as const)
     return { series: new Map(series.filter(([, episodes]) => episodes.length > 0)), cuts: present.line.cuts }
   }
@@ -198,31 +210,9 @@ export class Watch {
         starts: [...from.values()],
       },
     )
-    for (const { asn, state } of rows) found.set(asn, readBack(state))
+    for (const { asn, state } of rows) found.set(asn, unpacked<Known>(state))
     return found
   }
-
-  /** Whether agents of other networks were heard in a bin; if nobody was, it was the server that fell silent. */
-  async #alive(from: number, now: number): Promise<Alive> {
-    const rows = await this.#store.query<{ bin: number; asns: number[] }>(
-      `SELECT toUInt32(intDiv(toUInt32(at), ${DETECTOR_BIN_SECONDS}) * ${DETECTOR_BIN_SECONDS}) AS bin, groupUniqArray(2)(asn) AS asns
-       FROM agent_windows WHERE app = {control:String} AND at >= fromUnixTimestamp({from:UInt32}) AND at <= fromUnixTimestamp({to:UInt32})
-         GROUP BY bin`,
-      { from, to: Math.floor(now), control: CONTROL },
-    )
-    const heard = new Map(rows.map(({ bin, asns }) => [bin, asns]))
-    return (asn, at) => at < binOf(now) - SETTLED_SECONDS && (heard.get(at) ?? []).some(other => other !== asn)
-  }
-}
-
-/** Compressed: the engine would, but reads eight times the text first. */
-const written = (known: Known): string => zstdCompressSync(serialize(known)).toString('base64')
-
-const ZSTD_MAGIC = 0xfd2fb528
-const readBack = (state: string): Known => {
-  const bytes = Buffer.from(state, 'base64')
-  // Before December 2026 states were kept as they were.
-  return deserialize(bytes.readUInt32LE() === ZSTD_MAGIC ? zstdDecompressSync(bytes) : bytes) as Known
 }
 
 function* daysBetween(from: number, to: number): Generator<number> {
@@ -231,7 +221,7 @@ function* daysBetween(from: number, to: number): Generator<number> {
 }
 
 /** Takes the trials of a day in bins from where the state stands up to `until`. */
-const take = (known: Known, blocks: readonly Block[], until: number, alive: (at: number) => boolean): void => {
+const take = (known: Known, blocks: readonly Block[], until: number, alive: Alive): void => {
   const from = known.at
   for (const [key, bins] of binsOfDay(blocks)) {
     const state = key.startsWith(`${CONTROL} `) ? null : stateOf(known, key)
@@ -243,6 +233,12 @@ const take = (known: Known, blocks: readonly Block[], until: number, alive: (at:
       known.at = Math.max(known.at, at + DETECTOR_BIN_SECONDS)
     }
   }
+}
+
+/** There is nothing more of the time before `until`. */
+const pass = (known: Known, until: number, alive: Alive): void => {
+  passIsolation(known.line, until, alive)
+  known.at = until
 }
 
 const stateOf = ({ series }: Known, key: string): State => {

@@ -181,7 +181,9 @@ const stepSlow = (state: State, at: number, trials: readonly Trial[]): void => {
   if (slow.back <= CLOSE_AT && !over) return
   slow.episode.end = over ? at : slow.backFrom
   state.open.slow = null
-  calm(state.shift)
+  // By what was usual before it would begin again at once.
+  if (over) state.shift = noShift()
+  else calm(state.shift)
 }
 
 const sized = (slow: Slow, now: number): number => {

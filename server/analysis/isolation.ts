@@ -24,13 +24,19 @@ export type Isolation = {
   habits: Map<string, number>
   /** Their prefixes, as far as known. */
   prefixes: Map<string, number>
-  /** Bad and good bins in a row. */
+  /** How many reported in each bin of the week, when it last came round. */
+  came: number[]
+  /** Bad and good bins in a row; those that say nothing are neither. */
   bad: number
   good: number
   from: number
-  open: { cut: Cut; inside: number; down: number } | null
+  /** `silent`: since when nobody tells that there is no way abroad, and nothing but silence does. */
+  open: { cut: Cut; inside: number; down: number; silent: number } | null
   cuts: Cut[]
 }
+
+/** Whether others than the network reported in a bin that is over for good: if nobody did, the server was silent. */
+export type Alive = (at: number) => boolean
 
 /** So many bins in a row open, and close. */
 const BINS = 2
@@ -40,6 +46,9 @@ const LEAST_AGENTS = 2
 const HABIT = 1 / 192
 /** Silence: at most this share of the agents expected, and at least so many expected. */
 const SILENCE = { share: 0.25, expected: 4 } as const
+/** No more are expected than came at this hour a day ago, and a week ago where that is known: people sleep, offices close. */
+const WEEK_BINS = (7 * 86_400) / DETECTOR_BIN_SECONDS
+const DAY_BINS = WEEK_BINS / 7
 /** After so long of silence those agents are gone, not cut off. */
 const LONGEST_SECONDS = 7 * 86_400
 /** A habit this rare is forgotten. */
@@ -49,6 +58,7 @@ export const noIsolation = (): Isolation => ({
   at: 0,
   habits: new Map(),
   prefixes: new Map(),
+  came: [],
   bad: 0,
   good: 0,
   from: 0,
@@ -56,92 +66,94 @@ export const noIsolation = (): Isolation => ({
   cuts: [],
 })
 
-type Said = { verdict: Cut['verdict'] | null; agents: string[] }
+type Said = { verdict: Cut['verdict'] | null; agents: string[]; silent: boolean }
 
-/**
- * Take a bin's trials (any app: what counts is how the controls did). Bins since the last one are silent ones.
- * `alive` says whether others reported in a bin: where nobody did, the server and not the network was silent.
- */
-export const stepIsolation = (
-  of: Isolation,
-  at: number,
-  bin: readonly Trial[],
-  alive: (at: number) => boolean,
-): void => {
-  if (of.at > 0) {
-    // A longer pause says that we stopped, or that everybody left.
-    const first = Math.max(of.at + DETECTOR_BIN_SECONDS, at - LONGEST_SECONDS)
-    for (let silent = first; silent < at; silent += DETECTOR_BIN_SECONDS) one(of, silent, [], alive)
-  }
+/** Take a bin's trials (any app: what counts is how the controls did). Bins since the last one are silent ones. */
+export const stepIsolation = (of: Isolation, at: number, bin: readonly Trial[], alive: Alive): void => {
+  passIsolation(of, at, alive)
   one(of, at, voters(bin), alive)
   of.at = at
 }
 
-const one = (of: Isolation, at: number, bin: readonly Trial[], alive: (at: number) => boolean): void => {
+/** Nobody reported before `until`. */
+export const passIsolation = (of: Isolation, until: number, alive: Alive): void => {
+  if (of.at === 0) return
+  for (let silent = of.at + DETECTOR_BIN_SECONDS; silent < until; silent += DETECTOR_BIN_SECONDS) {
+    one(of, silent, [], alive)
+    of.at = silent
+  }
+}
+
+const one = (of: Isolation, at: number, bin: readonly Trial[], alive: Alive): void => {
   for (const { agent, prefix } of bin) if (prefix !== 0) of.prefixes.set(agent, prefix)
-  const { verdict, agents } = sayOf(of, at, bin, alive)
-  if (!of.open) learn(of, bin)
-  if (verdict) {
+  const said = sayOf(of, at, bin, alive)
+  if (!of.open) learn(of, at, bin, said !== null)
+  if (said?.verdict) {
     if (of.bad++ === 0) of.from = at
     of.good = 0
-  } else {
+  } else if (said) {
     of.good++
     of.bad = 0
   }
-  if (!of.open && of.bad >= BINS) {
-    const cut: Cut = { verdict: verdict!, onset: of.from, seen: at, end: null, agents: new Map(), fine: new Set() }
+  if (!of.open && said?.verdict && of.bad >= BINS) {
+    const cut: Cut = { verdict: said.verdict, onset: of.from, seen: at, end: null, agents: new Map(), fine: new Set() }
     of.cuts.push(cut)
-    of.open = { cut, inside: 0, down: 0 }
+    of.open = { cut, inside: 0, down: 0, silent: of.from }
   }
-  if (of.open) during(of, of.open, at, verdict, agents)
-  if (of.open && verdict) for (const { agent, foreign } of bin) if (foreign) of.open.cut.fine.add(agent)
+  if (of.open) during(of, of.open, at, said)
+  if (of.open && said?.verdict) for (const { agent, foreign } of bin) if (foreign) of.open.cut.fine.add(agent)
 }
 
-const during = (
-  of: Isolation,
-  open: NonNullable<Isolation['open']>,
-  at: number,
-  verdict: Said['verdict'],
-  agents: string[],
-) => {
+const during = (of: Isolation, open: NonNullable<Isolation['open']>, at: number, said: Said | null) => {
   const { cut } = open
-  if (verdict) {
+  if (said?.verdict) {
     cut.seen = at
-    for (const agent of agents) cut.agents.set(agent, of.prefixes.get(agent) ?? 0)
-    if (verdict === 'domestic_only') open.inside++
+    for (const agent of said.agents) cut.agents.set(agent, of.prefixes.get(agent) ?? 0)
+    if (said.verdict === 'domestic_only') open.inside++
     else open.down++
     cut.verdict = open.inside >= open.down ? 'domestic_only' : 'network_down'
+    if (!said.silent) open.silent = at
   }
-  const gone = at - cut.onset >= LONGEST_SECONDS
+  const gone = at - open.silent >= LONGEST_SECONDS
   if (of.good < BINS && !gone) return
   if (gone) of.habits.clear()
   cut.end = cut.seen + DETECTOR_BIN_SECONDS
   of.open = null
 }
 
-const sayOf = (of: Isolation, at: number, bin: readonly Trial[], alive: (at: number) => boolean): Said => {
+/** What a bin says; null where few reported, and it may be the hour or the server that is silent. */
+const sayOf = ({ habits, came, open }: Isolation, at: number, bin: readonly Trial[], alive: Alive): Said | null => {
   const abroad = bin.filter(({ foreign }) => foreign !== null)
   const failed = abroad.filter(({ foreign }) => !foreign)
   if (failed.length >= LEAST_AGENTS && failed.length >= ISOLATED_FROM * abroad.length) {
     const inside = failed.filter(({ domestic }) => domestic !== null)
     const works = inside.filter(({ domestic }) => domestic).length
     const isolated = inside.length > 0 && works > ISOLATED_FROM * inside.length
-    return { verdict: isolated ? 'domestic_only' : 'network_down', agents: failed.map(({ agent }) => agent) }
+    const agents = failed.map(({ agent }) => agent)
+    return { verdict: isolated ? 'domestic_only' : 'network_down', agents, silent: false }
   }
-  let expected = 0
-  for (const habit of of.habits.values()) expected += habit
-  const silent = expected >= SILENCE.expected && bin.length <= SILENCE.share * expected && alive(at)
-  if (!silent) return { verdict: null, agents: [] }
+  const isFew = (expected: number) => expected >= SILENCE.expected && bin.length <= SILENCE.share * expected
+  if (!isFew(habits.values().reduce((sum, habit) => sum + habit, 0))) {
+    // Only who got abroad says that it is over.
+    const well = failed.length < abroad.length || !open
+    return well ? { verdict: null, agents: [], silent: false } : null
+  }
+  const slot = slotOf(at)
+  const daysAgo = [1, 2, 3, 4, 5, 6, 7].flatMap(ago => came[(slot + WEEK_BINS - ago * DAY_BINS) % WEEK_BINS] ?? [])
+  if (!isFew(Math.min(daysAgo[0] ?? 0, came[slot] ?? Number.POSITIVE_INFINITY)) || !alive(at)) return null
   const here = new Set(bin.map(({ agent }) => agent))
-  const missing = [...of.habits].filter(([agent, habit]) => habit > ISOLATED_FROM && !here.has(agent))
-  return { verdict: 'network_down', agents: missing.map(([agent]) => agent) }
+  const missing = [...habits].filter(([agent, habit]) => habit > ISOLATED_FROM && !here.has(agent))
+  return { verdict: 'network_down', agents: missing.map(([agent]) => agent), silent: true }
 }
 
-const learn = ({ habits, prefixes }: Isolation, bin: readonly Trial[]): void => {
+const slotOf = (at: number): number => (at / DETECTOR_BIN_SECONDS) % WEEK_BINS
+
+const learn = ({ habits, prefixes, came }: Isolation, at: number, bin: readonly Trial[], sure: boolean): void => {
   for (const [agent, habit] of habits) {
     if (habit < RARE) habits.delete(agent)
     else habits.set(agent, habit * (1 - HABIT))
   }
   for (const { agent } of bin) habits.set(agent, (habits.get(agent) ?? RARE) + HABIT)
   for (const agent of prefixes.keys()) if (!habits.has(agent)) prefixes.delete(agent)
+  if (sure) came[slotOf(at)] = bin.length
 }

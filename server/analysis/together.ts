@@ -61,3 +61,15 @@ export const matching = (known: readonly Degradation[], { networks, onset, end }
       .toSorted((a, b) => overlap(b) - overlap(a) || (a.id < b.id ? -1 : 1))[0]
   )
 }
+
+/** When the first of these findings began, by series and network. */
+export const onsetsOf = (known: readonly Degradation[]): Map<string, number> => {
+  const begun = new Map<string, number>()
+  for (const { app, feature, networks, onset } of known) {
+    for (const asn of networks) {
+      const key = `${app} ${feature} ${asn}`
+      begun.set(key, Math.min(begun.get(key) ?? Number.POSITIVE_INFINITY, seconds(onset)))
+    }
+  }
+  return begun
+}

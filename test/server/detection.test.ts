@@ -203,6 +203,16 @@ describe('slow-downs', () => {
     expect(found[0]!.slower).toBeLessThan(2.4)
   })
 
+  test('one that lasts for 28 days is the new usual: it ends, and does not begin again', () => {
+    const all = series(46, { day: 5.5, hours: 40 * 24, slower: 2 }, { days: 50 })
+    const over = START + 33.5 * DAY
+    for (const now of [over + 2 * DAY, over + 10 * DAY, START + 50 * DAY]) {
+      const found = findingsOf(new Map([[1, all.filter(({ at }) => at < now)]]), 'UTC', now)
+      expect(found).toMatchObject([{ verdict: 'slow' }])
+      expect(Math.abs(found[0]!.end! - over)).toBeLessThanOrEqual(2 * DAY)
+    }
+  })
+
   test('a slow-down that turns into a block is two findings; both at once are one, the worse leading', () => {
     const slow = series(42, { day: 10.5, hours: 24, slower: 2 })
     const blocked = series(42, { day: 11.5, hours: 30, lost: 1 })
@@ -261,6 +271,33 @@ describe('a line that is down', () => {
     const silent = outage(from, 5, () => []).filter(([, bin]) => bin.length > 0)
     expect(cutsOf(silent)).toMatchObject([{ verdict: 'network_down', onset: from, end: from + 5 * HOUR }])
     expect(cutsOf(silent, false)).toEqual([])
+  })
+
+  test('what lasts longer than a week is one cut still, as long as somebody tells of it', () => {
+    const bins = days(18).map((at): [number, Trial[]] => [at, line(at, at < from, true)])
+    expect(cutsOf(bins)).toMatchObject([{ verdict: 'domestic_only', onset: from, end: null }])
+  })
+
+  test('where few are cut off it goes on while nobody, or one alone, is there to tell', () => {
+    const during = (at: number) => line(at, false, true, [2, 2, 1, 0][((at - from) / 900) % 4])
+    const bins = days(8).map((at): [number, Trial[]] => [
+      at,
+      at >= from && at < from + 5 * HOUR ? during(at) : line(at, true, true, 3),
+    ])
+    expect(cutsOf(bins)).toMatchObject([{ verdict: 'domestic_only', onset: from, end: from + 4.5 * HOUR }])
+  })
+
+  test('where people switch off at night nothing is silent then, but by day it is', () => {
+    const hour = (at: number) => ((at - START) / HOUR) % 24
+    const awake = (at: number) => hour(at) >= 7 && hour(at) < 23
+    const weeks = (on: (at: number) => boolean) =>
+      Array.from({ length: 28 * 96 }, (_, i) => START + i * 900)
+        .filter(on)
+        .map((at): [number, Trial[]] => [at, line(at, true, true, 12)])
+    expect(cutsOf(weeks(awake))).toEqual([])
+    // The night after says nothing, so it was last seen in the evening.
+    const days = cutsOf(weeks(at => awake(at) && !(at >= START + 15 * DAY && at < START + 16 * DAY)))
+    expect(days).toMatchObject([{ onset: START + 15 * DAY + 7 * HOUR, end: START + 15 * DAY + 23 * HOUR }])
   })
 
   test('and nothing is said about an app then', () => {

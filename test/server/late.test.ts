@@ -195,6 +195,42 @@ describe('late rows', () => {
   })
 })
 
+describe('what goes on', () => {
+  const onset = START + 3 * DAY
+  const [recovered, early, late] = [onset + 2 * DAY, onset + 5 * DAY, onset + 12 * DAY]
+  const days = { agents: 5, days: 20 }
+  const quiet = (seed: number) => seriesOf({ ...days, seed })
+  const blocked = (seed: number, hours: number) => seriesOf({ ...days, seed, event: { day: 3, hours, lost: 1 } })
+  const isolated = (seed: number, hours: number) =>
+    quiet(seed).map(of =>
+      of.at >= onset && of.at < onset + hours * 3_600 ? { ...of, foreign: false, domestic: true, answered: 0 } : of,
+    )
+
+  test.each([
+    ['a block', 'telegram', blocked],
+    ['being cut off', 'control', isolated],
+  ])('%s keeps the networks where it ended more than a week before', async (_, app, made) => {
+    const watch = new Watch(store)
+    const [short, long] = [made(61, 48), made(63, 1_000)]
+    const look = async (from: number, to: number) => {
+      await arrive(watch, until(since(short, from), to), to, HERE)
+      await arrive(watch, until(since(long, from), to), to, THERE)
+      const all = await currentDegradations(store, { country: 'KE', app })
+      return all.filter(of => Math.abs(Date.parse(of.onset) / 1_000 - onset) < 3_600)
+    }
+    const both = { networks: [HERE.asn, THERE.asn], state: 'confirmed', end: null }
+    await look(0, recovered)
+    const [first, ...none] = await look(recovered, early)
+    expect(none).toEqual([])
+    expect(first).toMatchObject(both)
+    const again = await look(early, late)
+    expect(again).toMatchObject([{ ...both, id: first!.id }])
+    // Nor is it told anew what ended so long ago.
+    const changes = await arrive(watch, until(since(short, late), late + 3_600), late + 3_600, HERE)
+    expect(changes).toEqual([])
+  })
+})
+
 describe('states', () => {
   test('of days are kept, and a restart answers from them as a full rebuild does', async () => {
     const all = series(31, { day: 18, hours: 30, lost: 1 })

@@ -118,7 +118,7 @@ describe('trust', () => {
             return [asn, { series: new Map(), cuts: state.cuts }]
           }),
         )
-        expect(describeCuts(seen, 0).findings).toMatchObject([{ networks: all, state: 'unconfirmed' }])
+        expect(describeCuts(seen, () => 0).findings).toMatchObject([{ networks: all, state: 'unconfirmed' }])
       }),
       { numRuns: 6 },
     )
@@ -142,7 +142,7 @@ describe('trust', () => {
           return [1 + i, { series: new Map(), cuts: state.cuts }]
         }),
       )
-      return describeCuts(seen, 0).findings.map(({ verdict, agents, state }) => [verdict, agents, state])
+      return describeCuts(seen, () => 0).findings.map(({ verdict, agents, state }) => [verdict, agents, state])
     }
     expect(stateIn(bins(1, 2, 2), bins(2, 2, 2))).toEqual([['domestic_only', 4, 'confirmed']])
     expect(stateIn(bins(1, 10, 10))).toEqual([['domestic_only', 10, 'confirmed']])
