@@ -73,20 +73,15 @@ const FROZEN_BYTES = 70 * 1024
 export const FROZEN_SECONDS = 3
 /** The probe looks at its bytes so often (probes/net/arrival.ts): what came between two looks came in no known time. */
 const LOOK = 0.02
-
+/** A way shorter than that is not what holds a rate down. */
+export const LEAST_TRIP = LOOK
 /** Least time a rate is read from at the end of a leg. */
 const ENDING_SECONDS = 1
 
-/** A way shorter than the probe's look at its bytes is not what holds a rate down. */
-export const LEAST_TRIP = LOOK
-
-/** How many times slower the app is than the control, 1 for equal. */
-export type Slower = Interval
-
 export type Throttling = {
   /**
-   * `throttled`: the app's transfers are slower than the control's, or more of its datagrams are lost, beyond chance. `same`: they are not, or by no more
-   * than their longer way accounts for, whatever more pairs would say.
+   * `throttled`: the app's transfers are slower than the control's, or more of its datagrams are lost, beyond chance. `same`:
+   * they are not, or by no more than their longer way accounts for, whatever more pairs would say.
    * `control_slow`: they are not, but the control did not get through either, so nothing can be said. `too_few`: what
    * would decide did not run.
    */
@@ -97,7 +92,8 @@ export type Throttling = {
   mechanism: Mechanism | null
   /** The rate the app is held at, bytes/s; null unless throttled, and where frozen. */
   rate: number | null
-  slower: Slower | null
+  /** How many times slower the app is than the control, 1 for equal. */
+  slower: Interval | null
   /** Pairs that counted. */
   pairs: number
 }
@@ -242,7 +238,7 @@ const loadOf = ([before = -1, ...trips]: readonly number[]): number | null => {
   return Math.max(LEAST_TRIP, Math.min(...known)) / Math.max(LEAST_TRIP, before)
 }
 
-const slowerOf = (pairs: readonly Pair[]): Slower | null => {
+const slowerOf = (pairs: readonly Pair[]): Interval | null => {
   const rates = TAILS.toReversed()
     .map(from => ratesOf(pairs, from))
     .find(found => found !== null)
