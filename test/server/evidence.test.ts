@@ -64,6 +64,19 @@ test('neither list nor sentence names a network that is not public', async () =>
   expect(await onlyPublic(store, [open])).toEqual([open])
 })
 
+test('days on which a network was public, before and after, name it in no finding between them', async () => {
+  const network = 36926
+  for (const day of ['2024-01-10', '2024-06-10'])
+    await store.insert('network_days', [{ country: 'KE', asn: network, day, public: 1, revision: 1 }])
+  const of = (onset: string, end: string | null): Degradation => ({ ...finding, networks: [network], onset, end })
+  const between = of('2024-03-01T00:00:00Z', '2024-03-04T00:00:00Z')
+  const touching = of('2024-01-10T23:00:00Z', '2024-03-04T00:00:00Z')
+  const open = of('2024-03-01T00:00:00Z', null)
+  const told = await onlyPublic(store, [between, touching, open])
+  expect(told.map(({ networks }) => networks)).toEqual([[], [network], [network]])
+  expect(told[0]!.sentence.en).not.toContain(`${network}`)
+})
+
 test('no file of the bundle holds a row or the name of a hidden network, nor what came after the revision', async () => {
   const evidence: Evidence = await evidenceOf(parts(), await told())
   const first = await bundleOf(parts(), evidence, 1)
