@@ -137,7 +137,7 @@ const measured = (plan: Plan, sides: Sides, window: Window, measure: EffectMeasu
   const found = estimate(own, other, window, scale, `${plan.event.id} ${measure}`)
   if (found === null) return answered('not_enough', 'no_control')
   const looked = expectations.has(measure)
-    ? { change: found.change, quiet: placebos(own, other, plan.quiet, window) }
+    ? { change: found.change, quiet: placebos(own, other, plan.quiet(window), window) }
     : null
   if (found.low <= 0 && found.high >= 0) return answered('no_visible_effect', null, found, looked)
   if (!isOwn(found)) return answered('no_visible_effect', 'controls_moved', found, looked)
