@@ -57,14 +57,17 @@ const finest = (series: readonly Series[]): Series[] => {
 }
 
 /**
- * Who is compared with whom: networks that the event names, else all of its countries; against other apps on the same
+ * Who is compared with whom: networks that the event names, else (unless it is about these alone) all of its countries; against other apps on the same
  * networks, else its apps in other countries, else networks it does not name. The first of these with enough in it: the
  * later ones share less with the treated, or may be hit themselves.
  */
 export const sidesOf = (plan: Plan, series: readonly Series[]): Sides => {
   const own = finest(series.filter(({ group }) => group === 'own'))
   const named = own.filter(({ asn }) => plan.asns.includes(asn))
-  const treated = named.length > 0 ? named : own
+  // What was ordered of all is looked for on all; what is said of some networks is not told of others.
+  const only = plan.asns.length > 0 && plan.event.where.scope === 'network'
+  const treated = named.length > 0 || only ? named : own
+  if (treated.length === 0) return { treated, controls: [], kind: null }
   const places = new Set(treated.map(placeOf))
   const calm = ({ app, country }: Series) => !plan.disturbed(app, country)
   const candidates = {
