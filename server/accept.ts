@@ -2,7 +2,14 @@ import { createHash } from 'node:crypto'
 import { Compile } from 'typebox/compile'
 import { outcome, RULE_VERSION } from '../measurement/judge/outcome.ts'
 import type { Measurement, Stored } from '../measurement/measurement.ts'
-import { type Batch, type BatchReceipt, type Receipt, Report, type Request } from '../measurement/report.ts'
+import {
+  type Batch,
+  type BatchReceipt,
+  MAX_REPORT_NETWORKS,
+  type Receipt,
+  Report,
+  type Request,
+} from '../measurement/report.ts'
 import type { Agent, Agents } from './agents.ts'
 import { openBatch, Refusal } from './batch.ts'
 import type { Commit } from './commit.ts'
@@ -120,8 +127,10 @@ export class Accept {
     const { thumbprint } = origin
     const arrived = now()
     const opened: Opened[] = []
+    const networks = new Set<string>()
     // One after the other: what is unsealed of one report does not all stand in memory as text.
-    for (const batch of report.batches) opened.push(await this.#open(batch, report.sent, origin, arrived, room))
+    for (const batch of report.batches)
+      opened.push(await this.#open(batch, report.sent, origin, arrived, networks, room))
     const rows = opened.flatMap(({ outcome }) => (Array.isArray(outcome) ? outcome : []))
     await commit.add({
       measurements_raw: rows.map(row => toRow(row) as { at: string }),
@@ -149,6 +158,7 @@ export class Accept {
     sent: Report['sent'] | null,
     origin: Origin,
     arrived: number,
+    networks: Set<string>,
     room: (bytes: number) => void,
   ): Promise<Opened> {
     // Of the bytes too: an agent that reuses an id for other measurements must not lose them.
@@ -168,7 +178,15 @@ export class Accept {
       }
       const text = batch.encoding === 'jwe' ? await this.#parts.unseal(batch.bytes) : batch.bytes
       if (batch.encoding === 'jwe') room(text.length)
-      const found = openBatch(batch, text, found => place(found, sent, arrived, this.#parts.retention))
+      const named = new Set(networks)
+      const found = openBatch(batch, text, found => {
+        // Each costs the analyst queries, and a key may claim any.
+        if (named.add(`${found.country} ${found.asn}`).size > MAX_REPORT_NETWORKS) {
+          throw new Refusal(`/asn must be one of at most ${MAX_REPORT_NETWORKS} networks in one report`)
+        }
+        return place(found, sent, arrived, this.#parts.retention)
+      })
+      for (const network of named) networks.add(network)
       return {
         batch,
         digest,
@@ -237,10 +255,11 @@ export class Accept {
   }
 }
 
-/** The windows these rows fell into, by the same rounding as the store's `placed`. */
+/** The windows of these rows that count for something, by the same rounding as the store's `placed`. */
 const touchedBy = (rows: readonly Stored[]): Touched => {
   const touched: Touched = new Map()
-  for (const { country, asn, at, offset } of rows) {
+  for (const { country, asn, at, offset, trust } of rows) {
+    if (trust === 'quarantined') continue
     touch(touched, country, asn, (Math.round(at * 1000) + Math.round(offset * 1000)) / 1000)
   }
   return touched
