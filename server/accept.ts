@@ -2,14 +2,7 @@ import { createHash } from 'node:crypto'
 import { Compile } from 'typebox/compile'
 import { outcome, RULE_VERSION } from '../measurement/judge/outcome.ts'
 import type { Measurement, Stored } from '../measurement/measurement.ts'
-import {
-  type Batch,
-  type BatchReceipt,
-  MAX_REPORT_NETWORKS,
-  type Receipt,
-  Report,
-  type Request,
-} from '../measurement/report.ts'
+import { type Batch, type BatchReceipt, type Receipt, Report, type Request } from '../measurement/report.ts'
 import type { Agent, Agents } from './agents.ts'
 import { openBatch, Refusal } from './batch.ts'
 import type { Commit } from './commit.ts'
@@ -22,7 +15,7 @@ import type { Locate } from './locate/locate.ts'
 import { Prefixes } from './locate/prefixes.ts'
 import type { AgentOrigin } from './origin.ts'
 import { type Placed, place } from './place.ts'
-import { type Touched, touch } from './rollup.ts'
+import { type Touched, touchedBy } from './rollup.ts'
 import { hmac, type Secrets } from './secrets.ts'
 import { toRow } from './store/rows.ts'
 
@@ -178,15 +171,7 @@ export class Accept {
       }
       const text = batch.encoding === 'jwe' ? await this.#parts.unseal(batch.bytes) : batch.bytes
       if (batch.encoding === 'jwe') room(text.length)
-      const named = new Set(networks)
-      const found = openBatch(batch, text, found => {
-        // Each costs the analyst queries, and a key may claim any.
-        if (named.add(`${found.country} ${found.asn}`).size > MAX_REPORT_NETWORKS) {
-          throw new Refusal(`/asn must be one of at most ${MAX_REPORT_NETWORKS} networks in one report`)
-        }
-        return place(found, sent, arrived, this.#parts.retention)
-      })
-      for (const network of named) networks.add(network)
+      const found = openBatch(batch, text, networks, found => place(found, sent, arrived, this.#parts.retention))
       return {
         batch,
         digest,
@@ -253,14 +238,4 @@ export class Accept {
       }
     }
   }
-}
-
-/** The windows of these rows that count for something, by the same rounding as the store's `placed`. */
-const touchedBy = (rows: readonly Stored[]): Touched => {
-  const touched: Touched = new Map()
-  for (const { country, asn, at, offset, trust } of rows) {
-    if (trust === 'quarantined') continue
-    touch(touched, country, asn, (Math.round(at * 1000) + Math.round(offset * 1000)) / 1000)
-  }
-  return touched
 }
