@@ -97,8 +97,6 @@ export class Watch {
       await setImmediate()
       const kept: object[] = []
       for (const [asn, known] of group) {
-        // Any network can be named; nothing is kept of those that nothing counts of.
-        if (known.at === 0 && !read.has(asn)) continue
         const present = this.#advance({ country, asn }, known, read.get(asn) ?? new Map(), alive, now, kept)
         seen.set(asn, { ...present, looked: binOf(now) })
       }

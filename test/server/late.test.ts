@@ -212,12 +212,4 @@ describe('states', () => {
     expect(await found()).toEqual(resumed)
     expect(resumed).toHaveLength(1)
   })
-  test('are not made of networks without trials, whoever names them', async () => {
-    const now = START + DAY
-    await store.insert('agent_windows', rowsOf(until(series(33), now), HERE))
-    const watch = new Watch(store)
-    const named = new Map([HERE.asn, 64501, 64502].map(asn => [asn, START]))
-    await watch.pair(new Map([[`KE ${HERE.asn}`, new Set([START])]]))
-    expect([...(await watch.see('KE', named, now)).keys()]).toEqual([HERE.asn])
-  })
 })
