@@ -3,6 +3,8 @@ import { type Static, Type } from 'typebox'
 /** Most measurements one batch may hold, and most bytes of one report's body as sent. */
 export const MAX_BATCH_MEASUREMENTS = 5_000
 export const MAX_REPORT_BYTES = 8 * 2 ** 20
+/** Most networks one report may tell of: more than anybody passes through, and few enough to be judged. */
+export const MAX_REPORT_NETWORKS = 32
 
 const BatchId = Type.String({ pattern: '^[0-9a-f]{32}$' })
 

@@ -15,7 +15,7 @@ import type { Locate } from './locate/locate.ts'
 import { Prefixes } from './locate/prefixes.ts'
 import type { AgentOrigin } from './origin.ts'
 import { type Placed, place } from './place.ts'
-import { type Touched, touch } from './rollup.ts'
+import { type Touched, touchedBy } from './rollup.ts'
 import { hmac, type Secrets } from './secrets.ts'
 import { toRow } from './store/rows.ts'
 
@@ -120,8 +120,10 @@ export class Accept {
     const { thumbprint } = origin
     const arrived = now()
     const opened: Opened[] = []
+    const networks = new Set<string>()
     // One after the other: what is unsealed of one report does not all stand in memory as text.
-    for (const batch of report.batches) opened.push(await this.#open(batch, report.sent, origin, arrived, room))
+    for (const batch of report.batches)
+      opened.push(await this.#open(batch, report.sent, origin, arrived, networks, room))
     const rows = opened.flatMap(({ outcome }) => (Array.isArray(outcome) ? outcome : []))
     await commit.add({
       measurements_raw: rows.map(row => toRow(row) as { at: string }),
@@ -149,6 +151,7 @@ export class Accept {
     sent: Report['sent'] | null,
     origin: Origin,
     arrived: number,
+    networks: Set<string>,
     room: (bytes: number) => void,
   ): Promise<Opened> {
     // Of the bytes too: an agent that reuses an id for other measurements must not lose them.
@@ -168,7 +171,7 @@ export class Accept {
       }
       const text = batch.encoding === 'jwe' ? await this.#parts.unseal(batch.bytes) : batch.bytes
       if (batch.encoding === 'jwe') room(text.length)
-      const found = openBatch(batch, text, found => place(found, sent, arrived, this.#parts.retention))
+      const found = openBatch(batch, text, networks, found => place(found, sent, arrived, this.#parts.retention))
       return {
         batch,
         digest,
@@ -235,13 +238,4 @@ export class Accept {
       }
     }
   }
-}
-
-/** The windows these rows fell into, by the same rounding as the store's `placed`. */
-const touchedBy = (rows: readonly Stored[]): Touched => {
-  const touched: Touched = new Map()
-  for (const { country, asn, at, offset } of rows) {
-    touch(touched, country, asn, (Math.round(at * 1000) + Math.round(offset * 1000)) / 1000)
-  }
-  return touched
 }

@@ -75,7 +75,7 @@ export class Analyst {
     const since = facts.of<{ arrived: number }>('analyst').get('settled')?.arrived ?? 0
     const rows = await store.query<{ country: string; asn: number; start: number }>(
       `SELECT DISTINCT country, asn, toUnixTimestamp(toStartOfInterval(placed, INTERVAL ${ROLLUP_SECONDS} SECOND)) AS start
-       FROM measurements WHERE arrived >= fromUnixTimestamp(greatest(0, {since:Int64} - ${OVERLAP_SECONDS}))`,
+       FROM measurements WHERE arrived >= fromUnixTimestamp(greatest(0, {since:Int64} - ${OVERLAP_SECONDS})) AND trust != 'quarantined'`,
       { since: Math.floor(since) },
     )
     for (const { country, asn, start } of rows) this.#add(country, asn, start)

@@ -9,7 +9,7 @@ import type { Store } from './store/store.ts'
 const HORIZON_SECONDS = 300
 
 /**
- * What collectors in other processes stored: the store is asked which windows got rows since it was last asked. Rows are
+ * What collectors in other processes stored: the store is asked which windows got rows that count since it was last asked. Rows are
  * counted by window and minute of arrival, so that one whose collector's clock runs behind is seen too.
  */
 export class Arrivals {
@@ -25,7 +25,8 @@ export class Arrivals {
     const rows = await this.#store.query<{ country: string; asn: number; start: number; minute: number; n: number }>(
       `SELECT country, asn, intDiv(toUnixTimestamp64Milli(at) + toInt64(round(offset * 1000)), ${ROLLUP_SECONDS * 1000}) * ${ROLLUP_SECONDS} AS start,
          intDiv(toUnixTimestamp64Milli(arrived), 60000) AS minute, count() AS n
-       FROM measurements_raw WHERE arrived >= fromUnixTimestamp({since:UInt32}) GROUP BY country, asn, start, minute`,
+       FROM measurements_raw WHERE arrived >= fromUnixTimestamp({since:UInt32}) AND trust != 'quarantined'
+       GROUP BY country, asn, start, minute`,
       { since: Math.floor(now) - HORIZON_SECONDS },
     )
     const touched: Touched = new Map()

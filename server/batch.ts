@@ -2,7 +2,7 @@ import { Compile } from 'typebox/compile'
 import { findTarget } from '../measurement/catalogue.ts'
 import { outcome } from '../measurement/judge/outcome.ts'
 import { Measurement } from '../measurement/measurement.ts'
-import { type Batch, MAX_BATCH_MEASUREMENTS } from '../measurement/report.ts'
+import { type Batch, MAX_BATCH_MEASUREMENTS, MAX_REPORT_NETWORKS } from '../measurement/report.ts'
 import { firstFault } from './fault.ts'
 
 /** A batch that cannot be stored: whole, finally, and with the line and field at fault (`reason` is for its agent). */
@@ -62,15 +62,18 @@ const monthOf = (at: number): number => new Date(at * 1000).getUTCFullYear() * 1
 
 /**
  * The measurements of a batch, every one valid, or a Refusal that names line and field. `text` is what the batch holds,
- * once unsealed. `place` may throw a Refusal too; its result stands beside each measurement.
+ * once unsealed. `networks` are those of the report's other batches, and get this one's. `place` may throw a Refusal too;
+ * its result stands beside each measurement.
  */
 export const openBatch = <T>(
   batch: Omit<Batch, 'bytes' | 'encoding'>,
   text: string,
+  networks: Set<string>,
   place: (found: Measurement) => T,
 ): { found: Measurement; placed: T }[] => {
   const months = new Set<number>()
-  return linesOf(text).map((line, at) => {
+  const named = new Set(networks)
+  const opened = linesOf(text).map((line, at) => {
     try {
       const found = parse(line)
       if (!valid.Check(found)) {
@@ -82,9 +85,15 @@ export const openBatch = <T>(
       if (months.add(monthOf(found.at)).size > MOST_MONTHS) {
         throw new Refusal(`/at must be within ${MOST_MONTHS} months of the others in the batch`)
       }
+      // Each costs the analyst queries, and a key may claim any.
+      if (named.add(`${found.country} ${found.asn}`).size > MAX_REPORT_NETWORKS) {
+        throw new Refusal(`/asn must be one of at most ${MAX_REPORT_NETWORKS} networks in one report`)
+      }
       return { found, placed: place(found) }
     } catch (error) {
       throw error instanceof Refusal ? new Refusal(`line ${at + 1}: ${error.message}`) : error
     }
   })
+  for (const network of named) networks.add(network)
+  return opened
 }

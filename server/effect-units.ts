@@ -9,7 +9,7 @@ import { TOTAL } from './trials.ts'
 
 /** Public rollups as the series that an event's effect is reckoned from: one a network and measure, in cells. */
 
-/** Networks kept of each group, most measured first: more add little, and cost. */
+/** Networks kept of each group, those the event names and then the most measured: more add little, and cost. */
 const MOST_UNITS = 40
 
 export const coverage = (store: Store): Promise<Covered[]> =>
@@ -68,7 +68,8 @@ cells AS (
     groupArray(cells.reached) AS reached, groupArray(cells.timed) AS timed, groupArray(cells.logs) AS logs,
     groupArray(cells.squares) AS squares, groupArray(cells.moved) AS moved, groupArray(cells.moves) AS moves,
     groupArray(cells.moveSquares) AS moveSquares, sum(cells.hours) AS size
-  FROM cells GROUP BY group, app, country, asn ORDER BY size DESC, app, country, asn LIMIT ${MOST_UNITS} BY group
+  FROM cells GROUP BY group, app, country, asn ORDER BY asn IN {asns:Array(UInt32)} DESC, size DESC, app, country, asn
+    LIMIT ${MOST_UNITS} BY group
 )
 SELECT series.*, days, voters FROM series LEFT JOIN (
   SELECT app, country, asn, groupArray(toUnixTimestamp(day)) AS days, groupArray(agents) AS voters FROM (
@@ -82,8 +83,8 @@ SELECT series.*, days, voters FROM series LEFT JOIN (
 export type Read = { series: Series[]; origins: Set<Source['origin']> }
 
 export const readSeries = async (store: Store, plan: Plan): Promise<Read> => {
-  const { apps, features, countries, hours, from, to, cell } = plan
-  const params: Params = { apps, features, countries, from, to, cell, hours: hours ?? [], control: CONTROL }
+  const { apps, features, countries, asns, hours, from, to, cell } = plan
+  const params: Params = { apps, features, countries, asns, from, to, cell, hours: hours ?? [], control: CONTROL }
   const rows = await store.query<Row>(UNITS, params)
   return { series: rows.map(row => seriesOf(row, plan)), origins: new Set(rows.flatMap(({ origins }) => origins)) }
 }

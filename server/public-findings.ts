@@ -15,6 +15,8 @@ export type DegradationsWanted = {
   to: number | undefined
 }
 
+const DAY_SECONDS = 86_400
+
 /** Degradations that touch [from, to), newest onset first; only public networks are named. */
 export const degradationsAnswer = async (store: Store, wanted: DegradationsWanted): Promise<Degradations> => {
   const { app, country, feature } = wanted
@@ -37,21 +39,24 @@ export const degradationsAnswer = async (store: Store, wanted: DegradationsWante
 /** Networks that were public on some day of the degradation keep their number; the others stand in their country. */
 export const onlyPublic = async (store: Store, degradations: readonly Degradation[]): Promise<Degradation[]> => {
   if (degradations.length === 0) return []
-  const days = await store.query<{ country: string; asn: number; first: number; last: number }>(
-    `SELECT country, asn, toUnixTimestamp(min(day)) AS first, toUnixTimestamp(max(day)) AS last FROM network_days FINAL
-     WHERE public = 1 AND asn IN {asns:Array(UInt32)} GROUP BY country, asn`,
-    { asns: degradations.flatMap(({ networks }) => networks) },
+  const spans = degradations.map(of => ({
+    ...{ of, onset: Date.parse(of.onset) / 1000 },
+    end: of.end === null ? Number.MAX_SAFE_INTEGER : Date.parse(of.end) / 1000,
+  }))
+  const rows = await store.query<{ country: string; asn: number; days: number[] }>(
+    `SELECT country, asn, groupArray(toUnixTimestamp(day)) AS days FROM network_days FINAL
+     WHERE public = 1 AND asn IN {asns:Array(UInt32)} AND day >= toDate(toDateTime({from:UInt32}, 'UTC'))
+     GROUP BY country, asn`,
+    {
+      asns: [...new Set(degradations.flatMap(({ networks }) => networks))],
+      from: Math.floor(Math.min(...spans.map(({ onset }) => onset))),
+    },
   )
-  const known = new Map(
-    days.map(({ country, asn, first, last }) => [`${country} ${asn}`, { first, last: last + 86_400 }]),
-  )
-  return degradations.map(of => {
-    const networks = of.networks.filter(asn => {
-      const open = known.get(`${of.country} ${asn}`)
-      const onset = Date.parse(of.onset) / 1000
-      const end = of.end === null ? Number.MAX_SAFE_INTEGER : Date.parse(of.end) / 1000
-      return open !== undefined && open.first < end && open.last > onset
-    })
+  const known = new Map(rows.map(({ country, asn, days }) => [`${country} ${asn}`, days]))
+  return spans.map(({ of, onset, end }) => {
+    const networks = of.networks.filter(asn =>
+      known.get(`${of.country} ${asn}`)?.some(day => day < end && day + DAY_SECONDS > onset),
+    )
     return networks.length === of.networks.length ? of : { ...of, networks, sentence: withoutOthers(of, networks) }
   })
 }

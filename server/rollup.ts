@@ -1,5 +1,6 @@
 import { allTargets, CONTROL } from '../measurement/catalogue.ts'
 import { failures } from '../measurement/failure.ts'
+import type { Stored } from '../measurement/measurement.ts'
 import { layerOf, operations } from '../measurement/step.ts'
 import { ROLLUP_SECONDS, type RollupLevel, rollupLevels, windowStart } from '../measurement/windows.ts'
 import type { Params, Store } from './store/store.ts'
@@ -29,6 +30,16 @@ export const changedFrom = (touched: Touched, now: number): Map<string, Map<numb
     if (first < Number.POSITIVE_INFINITY) known.set(Number(asn), first)
   }
   return countries
+}
+
+/** The windows of these rows that count for something, by the same rounding as the store's `placed`. */
+export const touchedBy = (rows: readonly Stored[]): Touched => {
+  const touched: Touched = new Map()
+  for (const { country, asn, at, offset, trust } of rows) {
+    if (trust === 'quarantined') continue
+    touch(touched, country, asn, (Math.round(at * 1000) + Math.round(offset * 1000)) / 1000)
+  }
+  return touched
 }
 
 /** Windows per statement: bounds the size of its parameters. */

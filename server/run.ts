@@ -1,9 +1,7 @@
 import { mkdirSync } from 'node:fs'
-import fastifyStatic from '@fastify/static'
 import type { PolicyEvent } from '../events/event.ts'
 import type { Stored } from '../measurement/measurement.ts'
 import { Analyst } from './analyst.ts'
-import type { App } from './app.ts'
 import type { Config } from './config.ts'
 import { Confirmations } from './confirmations.ts'
 import type { Sink } from './ooni/import.ts'
@@ -16,6 +14,7 @@ import { answerRoutes } from './routes/answers.ts'
 import type { SignedCatalogue } from './routes/catalogue.ts'
 import { evidenceRoutes } from './routes/evidence.ts'
 import { importRoutes } from './routes/imports.ts'
+import { pageRoutes } from './routes/page.ts'
 import { type Server, type ServerParts, startServer } from './server.ts'
 import { openEmbedded } from './store/chdb.ts'
 import { openClickHouse } from './store/clickhouse.ts'
@@ -116,7 +115,7 @@ export const runServer = async (config: Config, parts: RunParts): Promise<Server
         if (roles.has('web')) {
           answerRoutes(app, { store, events: parts.events, networkName, now })
           evidenceRoutes(app, { store, events: parts.events, networkName, now })
-          if (parts.page) await pageRoutes(app, parts.page)
+          if (parts.page) await pageRoutes(app, parts.page, store)
         }
         if (roles.has('collector')) {
           confirmations = new Confirmations({
@@ -167,24 +166,4 @@ export const runServer = async (config: Config, parts: RunParts): Promise<Server
     await close()
     throw error
   }
-}
-
-/** The page: files under `/`, and its one document for the addresses it reads itself. */
-const pageRoutes = async (app: App, folder: string): Promise<void> => {
-  await app.register(async page => {
-    page.addHook('onRoute', route => {
-      route.config = { ...route.config, right: 'anyone' }
-    })
-    await page.register(fastifyStatic, {
-      root: folder,
-      wildcard: false,
-      setHeaders: (reply, path) => {
-        const hashed = path.includes('/assets/')
-        void reply.header('cache-control', hashed ? 'public, max-age=31536000, immutable' : 'no-cache')
-      },
-    })
-    page.get('/finding/:id', { config: { right: 'anyone' }, schema: { hide: true } }, (_, reply) =>
-      reply.sendFile('index.html'),
-    )
-  })
 }

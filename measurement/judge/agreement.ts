@@ -1,7 +1,7 @@
 import type { Mechanism } from '../verdict.ts'
-import { asRatio, centreOf } from './ranks.ts'
+import { asRatio, centreOf, type Interval } from './ranks.ts'
 import { median } from './statistics.ts'
-import type { Slower, Throttling } from './throttle.ts'
+import type { Throttling } from './throttle.ts'
 
 /** Agents of whom so many agree confirm a label, if so many have an answer (reference §5.4, DESIGN §3). */
 const AGREEING = 0.6
@@ -18,7 +18,7 @@ export type Agreement = {
   mechanism: Mechanism | null
   /** The rate at least three agents are held at, within 15 %, bytes/s. */
   rate: number | null
-  slower: Slower | null
+  slower: Interval | null
 }
 
 /** Tests of several agents, the latest of each, put together: one agent, one vote. */

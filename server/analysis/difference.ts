@@ -148,11 +148,12 @@ export const newcombe = (own: Pick<Change, 'before' | 'after'>, other: Pick<Chan
 export const placebos = (
   treated: readonly Unit[],
   controls: readonly Unit[],
-  onsets: readonly number[],
+  onsets: readonly (number | null)[],
   window: Window,
 ): (number | null)[] => {
   const fit = fitOf(treated, controls, window)
   return onsets.map(at => {
+    if (at === null) return null
     const there = { ...window, at }
     if (!enough(treated, there)) return null
     const [own, other] = [shiftOf(treated, there), shiftOf(controls, there, fit)]

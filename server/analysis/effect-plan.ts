@@ -42,8 +42,8 @@ export type Plan = {
   whole: Window | null
   /** Hours of the week in UTC (0 is Monday 00:00) in which the event is in force; null: all. */
   hours: number[] | null
-  /** Cells of quiet onsets. */
-  quiet: number[]
+  /** Cells of onsets, and null for those at which such a window is not quiet: the same onsets for every window. */
+  quiet: (window: Window) => (number | null)[]
   /** Apps of a country about which something else was decided in these days: no controls. */
   disturbed: (app: string, country: string) => boolean
   others: string[]
@@ -151,25 +151,25 @@ const hoursOf = (stretches: readonly Range[]): number[] => {
   return [...hours].sort((a, b) => a - b)
 }
 
-/** Cells six hours apart at which no event began or ended, nor was this one in force, from a week before to the end of the window. */
+/** Cells six hours apart; quiet where no event began or ended, nor was this one in force, from a week before to the window's end. */
 const quietOnsets = (
   event: PolicyEvent,
   others: readonly PolicyEvent[],
   { onset, until, from, to, cell }: Times & { from: number; to: number; cell: number },
-): number[] => {
+): Plan['quiet'] => {
   const { end, state } = spanOf(event)
   const over = end?.to ?? (state === 'instant' ? until : Number.POSITIVE_INFINITY)
   const instants = others.flatMap(instantsOf)
-  const quiet: number[] = []
   // The same times of day as the onset's, so that a placebo's hours are the event's.
-  for (let t = onset - Math.floor((onset - from) / STRIDE) * STRIDE; t < to; t += STRIDE) {
-    const [first, last] = [t - BEFORE_DAYS * DAY, t + until - onset]
-    if (first < from || last > to) continue
-    if (last > onset && first < over) continue
-    if (instants.some(at => at >= first && at < last)) continue
-    quiet.push((t - from) / cell)
-  }
-  return quiet
+  const first = onset - Math.floor((onset - from) / STRIDE) * STRIDE
+  const onsets = Array.from({ length: Math.max(0, Math.ceil((to - first) / STRIDE)) }, (_, i) => first + i * STRIDE)
+  return ({ length }) =>
+    onsets.map(t => {
+      const [first, last] = [t - BEFORE_DAYS * DAY, t + length * cell]
+      if (first < from || last > to) return null
+      if (last > onset && first < over) return null
+      return instants.some(at => at >= first && at < last) ? null : (t - from) / cell
+    })
 }
 
 /** 1 − e^(−λW): λ from the events of these apps and countries within a year, W from `NEAR` (reference §3.4). */

@@ -57,14 +57,17 @@ const finest = (series: readonly Series[]): Series[] => {
 }
 
 /**
- * Who is compared with whom: networks that the event names, else all of its countries; against other apps on the same
+ * Who is compared with whom: networks that the event names, else (unless it is about these alone) all of its countries; against other apps on the same
  * networks, else its apps in other countries, else networks it does not name. The first of these with enough in it: the
  * later ones share less with the treated, or may be hit themselves.
  */
 export const sidesOf = (plan: Plan, series: readonly Series[]): Sides => {
   const own = finest(series.filter(({ group }) => group === 'own'))
   const named = own.filter(({ asn }) => plan.asns.includes(asn))
-  const treated = named.length > 0 ? named : own
+  // What was ordered of all is looked for on all; what is said of some networks is not told of others.
+  const only = plan.asns.length > 0 && plan.event.where.scope === 'network'
+  const treated = named.length > 0 || only ? named : own
+  if (treated.length === 0) return { treated, controls: [], kind: null }
   const places = new Set(treated.map(placeOf))
   const calm = ({ app, country }: Series) => !plan.disturbed(app, country)
   const candidates = {
@@ -137,7 +140,7 @@ const measured = (plan: Plan, sides: Sides, window: Window, measure: EffectMeasu
   const found = estimate(own, other, window, scale, `${plan.event.id} ${measure}`)
   if (found === null) return answered('not_enough', 'no_control')
   const looked = expectations.has(measure)
-    ? { change: found.change, quiet: placebos(own, other, plan.quiet, window) }
+    ? { change: found.change, quiet: placebos(own, other, plan.quiet(window), window) }
     : null
   if (found.low <= 0 && found.high >= 0) return answered('no_visible_effect', null, found, looked)
   if (!isOwn(found)) return answered('no_visible_effect', 'controls_moved', found, looked)

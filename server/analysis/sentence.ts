@@ -132,11 +132,34 @@ const dayOf = (at: number, country: string, locale: string, year: boolean): stri
     ...(year ? { year: 'numeric' } : {}),
   }).format(at * 1000)
 
+/** A finding of days is told by its days; one that is shorter, or not over, by its hours too. */
+const HOURS_BELOW_SECONDS = 2 * 86_400
+
+const clockOf = (at: number, country: string): { time: string; zone: string } => {
+  const parts = new Intl.DateTimeFormat('en-GB', {
+    ...{ timeZone: zoneOf(country), hour: '2-digit', minute: '2-digit', timeZoneName: 'shortOffset' },
+  }).formatToParts(at * 1000)
+  const part = (type: string) => parts.find(of => of.type === type)?.value ?? ''
+  return { time: `${part('hour')}:${part('minute')}`, zone: part('timeZoneName').replace('GMT', 'UTC') }
+}
+
 const dates = (of: Named, language: 'en' | 'fa'): string => {
-  const locale = language === 'en' ? 'en-GB' : of.country === 'IR' ? 'fa-IR-u-ca-persian' : 'fa-IR-u-ca-gregory'
-  const on = (at: number) => dayOf(at, of.country, locale, true)
-  if (language === 'en') return of.end === null ? `since ${on(of.onset)}` : `from ${on(of.onset)} to ${on(of.end)}`
-  return of.end === null ? `از ${on(of.onset)}` : `از ${on(of.onset)} تا ${on(of.end)}`
+  const { onset, end, country, recurring } = of
+  const locale = language === 'en' ? 'en-GB' : country === 'IR' ? 'fa-IR-u-ca-persian' : 'fa-IR-u-ca-gregory'
+  const day = (at: number) => dayOf(at, country, locale, true)
+  // The hours of a recurring one are those of its windows.
+  const hours = !recurring?.length && (end === null || end - onset < HOURS_BELOW_SECONDS)
+  const last = clockOf(end ?? onset, country).zone
+  const on = (at: number) => {
+    if (!hours) return day(at)
+    const { time, zone } = clockOf(at, country)
+    // Told once, unless the clocks were changed meanwhile.
+    const told = at === (end ?? onset) || zone !== last
+    if (language === 'en') return `${day(at)}, ${time}${told ? ` (${zone})` : ''}`
+    return `${day(at)} ساعت ${digits(time)}${told ? ` (${ISOLATE.open}${zone}${ISOLATE.close})` : ''}`
+  }
+  if (language === 'en') return end === null ? `since ${on(onset)}` : `from ${on(onset)} to ${on(end)}`
+  return end === null ? `از ${on(onset)}` : `از ${on(onset)} تا ${on(end)}`
 }
 
 const weekly = (recurring: readonly Recurrence[] | null): string => {

@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises'
 import { CONTROL } from '../../measurement/catalogue.ts'
 import { RULE_VERSION } from '../../measurement/judge/outcome.ts'
 import { judgeCountry } from '../../measurement/judge/verdict.ts'
@@ -113,24 +114,29 @@ const judgeNetwork = async (
   const elsewhere = await store.query<Elsewhere>(
     `SELECT app, feature, asn, country, toUnixTimestamp(at) AS start, sum(attempts) AS attempts, sum(answered) AS answered
      FROM agent_windows FINAL PREWHERE asn != {asn:UInt32} AND ${WITHIN} WHERE role = 'control' AND ${DECIDES}
-     GROUP BY app, feature, asn, country, at HAVING attempts > 0`,
+     GROUP BY app, feature, asn, country, at HAVING attempts > 0 ORDER BY at`,
     params,
   )
   const from = starts[0]! - PAST_SECONDS
   const tests = await heldTestsOf(store, { country, asn, from, to: starts.at(-1)! + ROLLUP_SECONDS })
-  const series = Map.groupBy(results, ({ app, feature }) => `${app} ${feature}`)
+  const bySeries = <Row extends { app: string; feature: string }>(rows: readonly Row[]) =>
+    Map.groupBy(rows, ({ app, feature }) => `${app} ${feature}`)
+  const [series, far, misled] = [bySeries(results), bySeries(elsewhere), bySeries(compared)]
   for (const { app, feature } of tests) if (!series.has(`${app} ${feature}`)) series.set(`${app} ${feature}`, [])
   // A dead line is told by its controls even where nothing of an app was counted.
-  const rows = [...series].flatMap(([key, of]) => {
+  const rows: Parameters<typeof write>[1][number][] = []
+  for (const [key, of] of series) {
+    // Others wait for answers too.
+    await turn()
     const [app = '', feature = ''] = key.split(' ')
-    const far = elsewhere.filter(row => row.app === app && row.feature === feature)
     const known = {
       usual: (agent: string) => usual(country, asn, key, agent),
       transfers: transfersOf(testsFor(tests, app, feature)),
-      compared: compared.filter(row => row.app === app && row.feature === feature),
+      compared: misled.get(key) ?? [],
     }
-    return verdictsOf(of, controls, far, starts, known).map(row => ({ app, feature, country, asn, ...row }))
-  })
+    for (const row of verdictsOf(of, controls, far.get(key) ?? [], starts, known))
+      rows.push({ app, feature, country, asn, ...row })
+  }
   await write(store, rows)
 }
 

@@ -63,7 +63,7 @@ export type Known = {
 }
 
 /**
- * Verdicts of one series over ascending windows: each looks at the latest result per agent and target of the hour before.
+ * Verdicts of one series over ascending windows, from ascending rows: each looks at the latest result per agent and target of the hour before.
  * Where nothing was asked, transfers alone may show throttling.
  */
 export const verdictsOf = (
@@ -74,28 +74,38 @@ export const verdictsOf = (
   { usual, transfers, compared }: Known,
 ): Judged[] => {
   const judged: Judged[] = []
-  let first = 0
+  const of = {
+    results: passed(results),
+    controls: passed(controls),
+    elsewhere: passed(elsewhere),
+    compared: passed(compared),
+  }
   for (const at of starts) {
     const from = at - VERDICT_LOOKBACK_SECONDS + ROLLUP_SECONDS
-    while (first < results.length && results[first]!.start < from) first++
-    const within: Result[] = []
-    for (let i = first; i < results.length && results[i]!.start <= at; i++) within.push(results[i]!)
+    const within = of.results(from, at)
     const paired = transfers(at)
     // What is slow by nobody's doing may have been called throttled before it was known.
     if (within.length === 0 && !paired?.confirmed && !paired?.slowed) continue
-    const lines = linesOf(controls.filter(({ start }) => start >= from && start <= at))
-    const misled = new Map(
-      compared.filter(({ start }) => start >= from && start <= at).map(({ agent, misled }) => [agent, misled > 0]),
-    )
+    const lines = linesOf(of.controls(from, at))
+    const misled = new Map(of.compared(from, at).map(({ agent, misled }) => [agent, misled > 0]))
     const agents = [...Map.groupBy(within, ({ agent }) => agent)].toSorted(([a], [b]) => (a < b ? -1 : 1))
     const witnesses = agents.map(([agent, of]) => ({
       ...witness(of, lines.get(agent), usual(agent)),
       misled: misled.get(agent) ?? null,
     }))
-    const abroad = abroadOf(elsewhere.filter(({ start }) => start >= from && start <= at))
-    judged.push({ at, ...judge(witnesses, abroad, paired) })
+    judged.push({ at, ...judge(witnesses, abroadOf(of.elsewhere(from, at)), paired) })
   }
   return judged
+}
+
+/** Rows within [from, to], asked for in ascending windows of ascending rows: over all of them each row is passed once. */
+const passed = <Row extends { start: number }>(rows: readonly Row[]) => {
+  let [first, next] = [0, 0]
+  return (from: number, to: number): Row[] => {
+    while (first < rows.length && rows[first]!.start < from) first++
+    while (next < rows.length && rows[next]!.start <= to) next++
+    return rows.slice(first, next)
+  }
 }
 
 const linesOf = (controls: readonly Control[]): Map<string, { foreign: Worked; domestic: Worked }> => {

@@ -2,7 +2,7 @@ import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { Analyst } from '../../server/analyst.ts'
+import { Analyst, type AnalystParts } from '../../server/analyst.ts'
 import { reachabilityAnswer, seriesAnswer } from '../../server/answers.ts'
 import { Facts } from '../../server/facts.ts'
 import { currentDegradations, revisionsOf } from '../../server/findings.ts'
@@ -27,10 +27,10 @@ beforeEach(async () => {
 })
 afterEach(() => store.close())
 
-const analyst = async () =>
+const analyst = async (more: Partial<AnalystParts> = {}) =>
   new Analyst({
     ...{ store, facts: await Facts.open(store), events: [], networkName: () => undefined },
-    ...{ leastAgents: 3, now: () => END },
+    ...{ leastAgents: 3, now: () => END, ...more },
   })
 
 /** Telegram is blocked on one network from the third hour on. */
@@ -108,4 +108,23 @@ test('two analysts at once and in turn tell what one tells', async () => {
   const [{ id } = { id: '' }] = await currentDegradations(store, {})
   const revisions = await revisionsOf(store, id)
   expect(revisions.map(({ revision }) => revision)).toEqual(revisions.map((_, at) => at + 1))
+})
+
+test('nothing is judged for rows that count for nothing, at the start nor as they come', async () => {
+  const some = rows.filter(({ at }) => at >= END - HOURS)
+  const quarantined = (asn: number) => some.map(row => toRow({ ...row, asn, trust: 'quarantined', arrived: END }))
+  const judged = new Set<string>()
+  const one = await analyst({
+    follow: true,
+    settled: of => {
+      for (const network of of.keys()) judged.add(network)
+    },
+  })
+  await store.insert('measurements_raw', [...quarantined(64501), ...some.slice(0, 20).map(toRow)])
+  await one.start()
+  await one.idle()
+  await store.insert('measurements_raw', quarantined(64502))
+  await one.idle()
+  await one.stop()
+  expect([...judged].toSorted()).toEqual([...new Set(some.slice(0, 20).map(row => `KE ${row.asn}`)), 'KE 0'].toSorted())
 })

@@ -1,10 +1,48 @@
 import { describe, expect, test } from 'vitest'
+import type { PolicyEvent } from '../../events/event.ts'
 import { circularBlocks, quantile, randomFrom } from '../../server/analysis/bootstrap.ts'
 import { changeOf, type Scale, shiftOf, type Unit, type Window } from '../../server/analysis/change.ts'
 import { estimate, newcombe, placeboPs, placebos } from '../../server/analysis/difference.ts'
+import { type Plan, planOf } from '../../server/analysis/effect-plan.ts'
 import { ALPHA, lordPlusPlus } from '../../server/analysis/lord.ts'
 
 /** Whether what is reckoned around an event is right: against published figures, and where the truth is known. */
+
+test('no quiet window meets the event, another event, or the end of what there is, however long it is', () => {
+  const day = 86_400
+  const start = Date.parse('2024-01-01T00:00:00Z') / 1000
+  const event = (id: string, from: number, days: number): PolicyEvent => ({
+    ...{ schema: 1, id, kind: 'hosting-order', title: { en: id }, summary: { en: id } },
+    when: { start: iso(from), end: iso(from + (days - 1) * day), tz: 'UTC' },
+    where: { countries: ['KE'], scope: 'national' },
+    ...{ apps: ['telegram'], actors: [{ name: 'nobody' }], confidence: 'confirmed' },
+    sources: [{ cite: 'none', evidence: 'unsourced' }],
+  })
+  const iso = (at: number) => new Date(at * 1000).toISOString().slice(0, 10)
+  const long = event('long', start + 365 * day, 28)
+  const other = event('other', start + 100 * day, 2)
+  const now = start + 600 * day
+  const covered = [{ app: 'telegram', country: 'KE', first: start, last: now }]
+  const plan = planOf(long, [other, long], covered, now) as Plan
+  const spans = [plan.first, plan.whole!].map(window =>
+    plan.quiet(window).map(at => {
+      if (at === null) return null
+      const onset = plan.from + at * plan.cell
+      return { from: onset - 7 * day, to: onset + window.length * plan.cell }
+    }),
+  )
+  expect(spans[0]!.length).toBe(spans[1]!.length)
+  const begun = (of: PolicyEvent) => Date.parse(of.when.start) / 1000
+  for (const [i, quiet] of spans.entries()) {
+    const free = quiet.filter(span => span !== null)
+    expect(free.length).toBeGreaterThan([1_000, 500][i]!)
+    for (const { from, to } of free) {
+      expect(to <= plan.onset || from >= begun(long) + 28 * day).toBe(true)
+      for (const at of [begun(other), begun(other) + 2 * day]) expect(at >= to || at < from).toBe(true)
+      expect(to).toBeLessThanOrEqual(plan.to)
+    }
+  }
+})
 
 describe('resampling', () => {
   test('the same name gives the same draws, uniform over [0, 1)', () => {

@@ -169,6 +169,42 @@ test('networks that are not public have no weight', async () => {
   expect(await without.of('order-to-slow')).toEqual(before)
 })
 
+test('a named network is looked at however small it is; where it was not measured, no other stands for it', async () => {
+  const [small, large] = [64700, Array.from({ length: 45 }, (_, i) => 64800 + i)]
+  const from = START + 100 * DAY
+  const span = Array.from({ length: 12 }, (_, i) => from - 8 * DAY + i * DAY)
+  const rows = [small, ...large].flatMap(asn =>
+    span.flatMap(at =>
+      [...Array.from({ length: 24 }, (_, hour) => [HOUR, at + hour * HOUR] as const), [DAY, at] as const].map(
+        ([level, at]) => ({
+          ...{ level, app: 'telegram', feature: 'text', country: 'TZ', asn, at, origins: ['simulated'] },
+          ...{ agents: asn === small ? 3 : 9, attempts: 60, answered: 59, reachability: 1, seconds: {}, failures: {} },
+          ...{ verdict: 'ok', layer: '', mechanism: '', state: '', networks: {}, revision: 1 },
+        }),
+      ),
+    ),
+  )
+  await store.insert('rollups', rows)
+  const shown = (asn: number) => span.map(at => ({ country: 'TZ', asn, day: day(at), public: 1, revision: 1 }))
+  await store.insert('network_days', [small, ...large].flatMap(shown))
+  const inTanzania = (id: string, scope: PolicyEvent['where']['scope'], asn: number) =>
+    event(id, from, { where: { countries: ['TZ'], scope, asns: [asn] } })
+  const named = new Effects({
+    ...{ store, networkName: () => undefined, now: () => NOW },
+    events: [
+      inTanzania('of-a-small-network', 'network', small),
+      inTanzania('of-one-not-measured', 'network', 64999),
+      inTanzania('of-all-seen-on-one', 'national', 64999),
+    ],
+  })
+  const networksOf = async (id: string) => (await named.of(id))!.networks.map(({ asn }) => asn)
+  expect(await networksOf('of-a-small-network')).toEqual([small])
+  const none = (await named.of('of-one-not-measured'))!
+  expect(none).toMatchObject({ answer: 'no_data', reason: 'nothing_there', networks: [], control: null })
+  expect(none.sentence.en).toMatch(/^[A-Z].*\.$/)
+  expect((await networksOf('of-all-seen-on-one')).length).toBe(20)
+})
+
 test('the same rows give the same answer; new ones are seen', async () => {
   let now = NOW
   const live = new Effects({ store, events, networkName: () => undefined, now: () => now })

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { Degradation } from '../../measurement/answers.ts'
 import { RULE_VERSION } from '../../measurement/judge/outcome.ts'
 import type { Trial } from '../../server/analysis/trial.ts'
+import { verdictsOf } from '../../server/analysis/witnesses.ts'
 import { type Change, currentDegradations, detect, look, revisionsOf } from '../../server/findings.ts'
 import type { Touched } from '../../server/rollup.ts'
 import { openEmbedded } from '../../server/store/chdb.ts'
@@ -229,6 +230,34 @@ describe('what goes on', () => {
     const changes = await arrive(watch, until(since(short, late), late + 3_600), late + 3_600, HERE)
     expect(changes).toEqual([])
   })
+})
+
+test('many windows are judged by passing their rows once, not once for each window', () => {
+  const starts = Array.from({ length: 2_000 }, (_, i) => i * 300)
+  let reads = 0
+  const rows = starts.map(at => ({
+    ...{ agent: 'a', foreign_tried: 1, foreign_answered: 1, domestic_tried: 1, domestic_answered: 1, misled: 0 },
+    ...{
+      app: 'telegram',
+      feature: 'text',
+      target: 't',
+      failure: '',
+      layer: '',
+      tries: 1,
+      answers: 1,
+      ratio: null,
+      prefix: 0,
+    },
+    ...{ asn: 1, country: 'DE', attempts: 1, answered: 1 },
+    get start() {
+      reads++
+      return at
+    },
+  }))
+  const known = { usual: () => undefined, transfers: () => null, compared: rows }
+  const judged = verdictsOf(rows, rows, rows, starts, known)
+  expect(judged.map(({ at }) => at)).toEqual(starts)
+  expect(reads).toBeLessThan(starts.length * 50)
 })
 
 describe('states', () => {

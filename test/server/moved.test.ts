@@ -3,6 +3,7 @@ import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { Recurrence } from '../../measurement/verdict.ts'
 import { sentenceOf } from '../../server/analysis/sentence.ts'
 import { currentDegradations, detect, look } from '../../server/findings.ts'
 import { type Touched, touch } from '../../server/rollup.ts'
@@ -97,4 +98,25 @@ test('throttling is told with its size, interval, rate and how, in both language
   expect(en).toContain('held at about 16 kB/s, by a policer')
   expect(en).toContain('; trouble with Signal and WhatsApp began there at the same time.')
   expect(fa).toContain('۷.۳ برابر (۵.۱ تا ۹.۰) کندتر')
+})
+
+test('a finding of hours is told with its hours and their zone, one of days or of weekly windows by its days', () => {
+  const told = (country: string, onset: string, end: string | null, recurring: Recurrence[] | null = null) =>
+    sentenceOf({
+      ...{ app: 'telegram', feature: 'text', country, networks: [], verdict: 'blocked', layer: null, mechanism: null },
+      ...{ onset: Date.parse(onset) / 1000, end: end === null ? null : Date.parse(end) / 1000, recurring, share: 1 },
+      ...{ slower: null, control: 'none', transfers: null, moved: null, networkName: () => undefined },
+    })
+  const brief = told('IR', '2023-11-09T20:15:00Z', '2023-11-09T22:30:00Z')
+  expect(brief.en).toContain('in Iran from 9 November 2023, 23:45 to 10 November 2023, 02:00 (UTC+3:30);')
+  expect(brief.fa).toContain('از ۱۸ آبان ۱۴۰۲ ساعت ۲۳:۴۵ تا ۱۹ آبان ۱۴۰۲ ساعت ۰۲:۰۰ (\u2068UTC+3:30\u2069)')
+  expect(told('KE', '2023-11-09T19:30:00Z', null).en).toContain('since 9 November 2023, 22:30 (UTC+3);')
+  const changed = told('US', '2023-11-04T20:15:00Z', '2023-11-05T22:30:00Z')
+  expect(changed.en).toContain('4 November 2023, 16:15 (UTC-4) to 5 November 2023, 17:30 (UTC-5)')
+  const days = told('KE', '2023-11-09T19:30:00Z', '2023-11-11T19:30:00Z')
+  expect(days.en).toContain('from 9 November 2023 to 11 November 2023;')
+  const weekly = told('KE', '2023-11-09T19:30:00Z', null, [
+    { days: ['mon'], from: '07:00', to: '11:00', tz: 'Africa/Nairobi' },
+  ])
+  expect(weekly.en).toContain('since 9 November 2023, on mon 07:00–11:00 local time')
 })

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { zstdCompressSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { MAX_REPORT_NETWORKS } from '../../measurement/report.ts'
 import { windowStart } from '../../measurement/windows.ts'
 import type { Touched } from '../../server/rollup.ts'
 import { batchOf, jsonOf, TestAgent } from './agent.ts'
@@ -184,6 +185,22 @@ describe('reports', () => {
   ])('refused: %s', async (reason, more) => {
     const { receipt } = await agent.send(agent.report([batchOf([agent.measure(), agent.measure(more)])]))
     expect(receipt.receipts).toEqual([expect.objectContaining({ outcome: 'refused', reason: `line 2: ${reason}` })])
+  })
+
+  test('a report may tell of so many networks; the batch with one more is refused, naming line and field', async () => {
+    const on = (asn: number) => agent.measure({ asn })
+    const first = batchOf(Array.from({ length: MAX_REPORT_NETWORKS }, (_, i) => on(64_000 + i)))
+    const more = batchOf([on(64_000), on(65_000)])
+    const again = batchOf([on(64_000), on(64_001)])
+    const { receipt } = await agent.send(agent.report([first, more, again]))
+    expect(receipt.receipts).toEqual([
+      { id: first.id, outcome: 'stored' },
+      {
+        ...{ id: more.id, outcome: 'refused' },
+        reason: `line 2: /asn must be one of at most ${MAX_REPORT_NETWORKS} networks in one report`,
+      },
+      { id: again.id, outcome: 'stored' },
+    ])
   })
 
   test('a batch sent again under a fresh nonce is receipted as stored, and stored once', async () => {

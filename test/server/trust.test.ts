@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Measurement } from '../../measurement/measurement.ts'
+import type { Touched } from '../../server/rollup.ts'
 import { batchOf, jsonOf, TestAgent, type Twist } from './agent.ts'
 import { type Live, live } from './live.ts'
 
@@ -19,6 +20,7 @@ const ELSEWHERE: Twist = { headers: { 'x-forwarded-for': '41.90.64.9' } }
 
 let server: Live
 let now = 1_790_000_000
+const touched: Touched[] = []
 beforeAll(async () => {
   const database = join(mkdtempSync(join(tmpdir(), 'peyk-')), 'networks.txt')
   writeFileSync(database, DUMP)
@@ -28,7 +30,7 @@ beforeAll(async () => {
     PEYK_ASN_DB: database,
     PEYK_ORIGINS: 'https://friend.example',
   }
-  server = await live(env, { now: () => now })
+  server = await live(env, { now: () => now, touched: places => touched.push(places) })
 })
 afterAll(() => server.stop())
 
@@ -61,7 +63,10 @@ test('the operator’s own are known as such; whoever is quarantined counts for 
   const own = await server.enrolled('operator')
   expect(await trustOf(own, { mono: 9_990 }, ELSEWHERE)).toMatchObject({ trust: 'operator' })
   await server.admin('PATCH', `/v1/admin/agents/${own.thumbprint}`, { standing: 'quarantined' })
+  touched.length = 0
   expect(await trustOf(own, { mono: 9_990 }, HERE)).toMatchObject({ trust: 'quarantined' })
+  // Nor does it cost the analyst anything, whatever networks it names.
+  expect(touched).toEqual([])
 })
 
 test('a key that came in openly ages two weeks; an invitation ends that', async () => {
