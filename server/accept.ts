@@ -15,9 +15,9 @@ import type { Locate } from './locate/locate.ts'
 import { Prefixes } from './locate/prefixes.ts'
 import type { AgentOrigin } from './origin.ts'
 import { type Placed, place } from './place.ts'
-import { type Touched, touchedBy } from './rollup.ts'
 import { hmac, type Secrets } from './secrets.ts'
 import { toRow } from './store/rows.ts'
+import { type Touched, touchedBy } from './touched.ts'
 
 /** Older than this at arrival, a measurement is late: the live counters leave it out, nothing corroborates it. */
 const FRESH_SECONDS = 3_600

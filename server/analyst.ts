@@ -8,9 +8,10 @@ import { Arrivals } from './arrivals.ts'
 import type { Facts } from './facts.ts'
 import { type Change, detect, look } from './findings.ts'
 import { agentPairs } from './pairs.ts'
-import { agentWindows, rollups, type Touched, touch, touchAll } from './rollup.ts'
+import { agentWindows, rollups } from './rollup.ts'
 import { Spans } from './spans.ts'
 import type { Store } from './store/store.ts'
+import { type Touched, touch, touchAll } from './touched.ts'
 import { Watch } from './watch.ts'
 
 export type AnalystParts = {

@@ -1,6 +1,6 @@
 import { ROLLUP_SECONDS } from '../measurement/windows.ts'
-import { type Touched, touch } from './rollup.ts'
 import type { Store } from './store/store.ts'
+import { type Touched, touch } from './touched.ts'
 
 /**
  * Rows that came by longer ago than this are no news. More than clocks of collectors differ, and than an insert takes

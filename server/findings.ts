@@ -12,9 +12,9 @@ import { PAST_SECONDS } from './analysis/throttling.ts'
 import { besideEachOther, incidentsOf, matching, onsetsOf } from './analysis/together.ts'
 import { describe, describeCuts, type Since, troubled } from './describe.ts'
 import { heldTestsOf } from './held.ts'
-import { changedFrom, type Touched } from './rollup.ts'
 import { sqlTime } from './store/rows.ts'
 import type { Store } from './store/store.ts'
+import { changedFrom, type Touched } from './touched.ts'
 import type { Watch } from './watch.ts'
 
 /** How a degradation changed, for counters and notifiers. */

@@ -8,8 +8,8 @@ import type { Pair } from '../measurement/measurement.ts'
 import type { ProbeKind, Step } from '../measurement/step.ts'
 import { windowStart } from '../measurement/windows.ts'
 import { PAIRED_SECONDS } from './analysis/throttling.ts'
-import { chunksOf, TOUCHED, type Touched, touch } from './rollup.ts'
 import type { Store } from './store/store.ts'
+import { chunksOf, TOUCHED, type Touched, touch } from './touched.ts'
 
 /** Paired transfers: from legs, which are measurements of their own, to one judged test of one agent. */
 

@@ -5,9 +5,9 @@ import type { metrics } from '../measurement/metrics.ts'
 import { ROLLUP_SECONDS } from '../measurement/windows.ts'
 import type { Meter } from './exporter.ts'
 import type { Facts, Shelf } from './facts.ts'
-import { type Touched, touch } from './rollup.ts'
 import { type RollupSample, touchedSamples } from './samples.ts'
 import type { Store } from './store/store.ts'
+import { type Touched, touch } from './touched.ts'
 
 /**
  * Rollups to Prometheus at their own time, by remote write 1.0 (Mimir, Thanos and VictoriaMetrics take the same).

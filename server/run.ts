@@ -9,7 +9,6 @@ import { type AgentOrigin, claimOrigin } from './origin.ts'
 import { type Outgoing, outgoingOf } from './outgoing.ts'
 import { presentOf } from './present.ts'
 import { Problem } from './problem.ts'
-import { type Touched, touch } from './rollup.ts'
 import { answerRoutes } from './routes/answers.ts'
 import type { SignedCatalogue } from './routes/catalogue.ts'
 import { evidenceRoutes } from './routes/evidence.ts'
@@ -23,6 +22,7 @@ import { retain } from './store/retention.ts'
 import { toRow } from './store/rows.ts'
 import { migrate } from './store/schema.ts'
 import type { Store } from './store/store.ts'
+import { type Touched, touch } from './touched.ts'
 
 export type RunParts = {
   events: readonly PolicyEvent[]

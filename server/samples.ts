@@ -3,9 +3,9 @@ import type { LabelsOf, MetricName, metrics } from '../measurement/metrics.ts'
 import { type Verdict, verdicts } from '../measurement/verdict.ts'
 import { ROLLUP_SECONDS } from '../measurement/windows.ts'
 import { publicSince } from './analysis/anonymity.ts'
-import { chunksOf, TOUCHED, type Touched } from './rollup.ts'
 import { spans } from './store/schema.ts'
 import type { Params, Store } from './store/store.ts'
+import { chunksOf, TOUCHED, type Touched } from './touched.ts'
 
 /** Public 5-minute rollups as samples of Prometheus: for remote write, for export, and for /metrics where neither is. */
 

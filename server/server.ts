@@ -17,13 +17,13 @@ import type { RouteLine } from './identity.ts'
 import { type Locate, openLocate } from './locate/locate.ts'
 import { Nonces } from './nonce.ts'
 import { type AgentOrigin, labelsOf } from './origin.ts'
-import type { Touched } from './rollup.ts'
 import type { SignedCatalogue } from './routes/catalogue.ts'
 import { warningsOf } from './routes/health.ts'
 import { serveMetrics } from './scrape.ts'
 import { type OperatorKey, openSealing } from './sealing.ts'
 import { readSecrets } from './secrets.ts'
 import type { Store } from './store/store.ts'
+import type { Touched } from './touched.ts'
 
 /** What the server is made of beside its settings; the composer brings it. */
 export type ServerParts = {

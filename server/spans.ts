@@ -1,7 +1,8 @@
 import { verdicts } from '../measurement/verdict.ts'
 import { ROLLUP_SECONDS, rollupLevels } from '../measurement/windows.ts'
-import { rollups, type Touched, touchAll } from './rollup.ts'
+import { rollups } from './rollup.ts'
 import type { Store } from './store/store.ts'
+import { type Touched, touchAll } from './touched.ts'
 
 /** Times as long as it took that it rests, and milliseconds at most: every fifth second goes there, a minute late. */
 const REST = 4

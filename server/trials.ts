@@ -2,8 +2,9 @@ import { CONTROL } from '../measurement/catalogue.ts'
 import { DETECTOR_BIN_SECONDS, windowStart } from '../measurement/windows.ts'
 import type { Series } from './analysis/parts.ts'
 import type { Trial } from './analysis/trial.ts'
-import { chunksOf, DECIDES, decidingParams, TOUCHED, type Touched } from './rollup.ts'
+import { DECIDES, decidingParams } from './rollup.ts'
 import type { Params, Store } from './store/store.ts'
+import { chunksOf, TOUCHED, type Touched } from './touched.ts'
 
 /** Which trials: those of a country in [from, to), Unix seconds; of one network, app or feature where named. */
 export type Scope = {

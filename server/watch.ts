@@ -13,9 +13,9 @@ import {
   stepIsolation,
 } from './analysis/isolation.ts'
 import { countriesHeard, othersHeard } from './heard.ts'
-import type { Touched } from './rollup.ts'
 import { packed, unpacked } from './store/packed.ts'
 import type { Store } from './store/store.ts'
+import type { Touched } from './touched.ts'
 import { apart, type Block, binsOfDay, daysOf, pairTrials, rowsByNetwork } from './trials.ts'
 
 /** What the detector knows of one network before `at`: a function of the trials before it and of nothing else. */

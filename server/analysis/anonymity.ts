@@ -1,5 +1,5 @@
-import { chunksOf, type Touched } from '../rollup.ts'
 import type { Store } from '../store/store.ts'
+import { chunksOf, type Touched } from '../touched.ts'
 
 /** Days over which a network's agents are counted (DESIGN §4). */
 const TRAILING_DAYS = 30

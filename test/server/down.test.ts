@@ -6,12 +6,12 @@ import { Analyst } from '../../server/analyst.ts'
 import { Facts } from '../../server/facts.ts'
 import { type Change, currentDegradations } from '../../server/findings.ts'
 import { presentOf } from '../../server/present.ts'
-import { type Touched, touch } from '../../server/rollup.ts'
 import { openEmbedded } from '../../server/store/chdb.ts'
 import { toRow } from '../../server/store/rows.ts'
 import { migrate } from '../../server/store/schema.ts'
 import type { Store } from '../../server/store/store.ts'
 import { type Told, toldAfter } from '../../server/told.ts'
+import { type Touched, touch } from '../../server/touched.ts'
 import { type Trouble, world } from './world.ts'
 
 /** An app that fails for control agents abroad too is down by itself: from rows to what Prometheus and people are told. */

@@ -6,10 +6,11 @@ import { findTarget } from '../../measurement/catalogue.ts'
 import type { Stored } from '../../measurement/measurement.ts'
 import { deepest } from '../../measurement/step.ts'
 import { judgeTouched } from '../../server/analysis/verdicts.ts'
-import { agentWindows, type Touched, touch } from '../../server/rollup.ts'
+import { agentWindows } from '../../server/rollup.ts'
 import { openEmbedded } from '../../server/store/chdb.ts'
 import { toRow } from '../../server/store/rows.ts'
 import { migrate } from '../../server/store/schema.ts'
+import { type Touched, touch } from '../../server/touched.ts'
 import { stored } from './store-contract.ts'
 
 /** Rows of three agents on one network: WhatsApp times out, and their resolvers' answers are false, or are not. */

@@ -5,11 +5,11 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { Analyst } from '../../server/analyst.ts'
 import { reachabilityAnswer } from '../../server/answers.ts'
 import { Facts } from '../../server/facts.ts'
-import { touch } from '../../server/rollup.ts'
 import { openEmbedded } from '../../server/store/chdb.ts'
 import { toRow } from '../../server/store/rows.ts'
 import { migrate } from '../../server/store/schema.ts'
 import type { Store } from '../../server/store/store.ts'
+import { touch } from '../../server/touched.ts'
 import { world } from './world.ts'
 
 /** A window began at MEASURED; a little later everything measured in it is judged. Prefixes are forgotten after two weeks. */

@@ -13,11 +13,11 @@ import { seriesAnswer } from '../../server/answers.ts'
 import { Facts } from '../../server/facts.ts'
 import { openMetricsText } from '../../server/openmetrics.ts'
 import { RemoteWrite } from '../../server/remote-write.ts'
-import { type Touched, touch } from '../../server/rollup.ts'
 import { openEmbedded } from '../../server/store/chdb.ts'
 import { toRow } from '../../server/store/rows.ts'
 import { migrate } from '../../server/store/schema.ts'
 import type { Store } from '../../server/store/store.ts'
+import { type Touched, touch } from '../../server/touched.ts'
 import {
   instant,
   prometheusPath,

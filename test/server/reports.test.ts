@@ -3,7 +3,7 @@ import { zstdCompressSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { MAX_REPORT_NETWORKS } from '../../measurement/report.ts'
 import { windowStart } from '../../measurement/windows.ts'
-import type { Touched } from '../../server/rollup.ts'
+import type { Touched } from '../../server/touched.ts'
 import { batchOf, jsonOf, TestAgent } from './agent.ts'
 import { CATALOGUE, type Live, live } from './live.ts'
 

@@ -11,12 +11,12 @@ import { Analyst } from '../../server/analyst.ts'
 import { seriesAnswer } from '../../server/answers.ts'
 import { Facts } from '../../server/facts.ts'
 import { currentDegradations } from '../../server/findings.ts'
-import { type Touched, touch } from '../../server/rollup.ts'
 import { touchedSamples } from '../../server/samples.ts'
 import { openEmbedded } from '../../server/store/chdb.ts'
 import { toRow } from '../../server/store/rows.ts'
 import { migrate } from '../../server/store/schema.ts'
 import type { Store } from '../../server/store/store.ts'
+import { type Touched, touch } from '../../server/touched.ts'
 import { pairedTests } from './world.ts'
 
 /** Paired transfers on the server: from legs in the store to the verdict, the degradation and the metrics of throttling. */
@@ -156,7 +156,7 @@ describe('what tests of several agents say', () => {
     expect(found).toMatchObject({ verdict: 'throttled', state: 'confirmed', agents: 5, slower: null })
     const named = { ...found!, app: 'telegram', feature: 'media', country: 'KE', networkName: () => undefined }
     expect(sentenceOf(named).en).toBe(
-      'Telegram (media): throttled on AS1 in Kenya since 4 March 2024; of small requests to it more are lost on the way than of those to controls of the same agents.',
+      'Telegram (media): throttled on AS1 in Kenya since 4 March 2024, 03:00 (UTC+3); of small requests to it more are lost on the way than of those to controls of the same agents.',
     )
     expect(sentenceOf(named).fa).toMatch(/کندشده است؛ درخواست‌های کوچک به آن بیش از/)
     expect(at(all(0, 'too_few', shape, 'ab')).confirmed).toBeNull()

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Measurement } from '../../measurement/measurement.ts'
-import type { Touched } from '../../server/rollup.ts'
+import type { Touched } from '../../server/touched.ts'
 import { batchOf, jsonOf, TestAgent, type Twist } from './agent.ts'
 import { type Live, live } from './live.ts'
 
