@@ -87,7 +87,7 @@ test('down abroad too: no block, in answers, in metrics and in words', async () 
     ...{ verdict: 'app_down', layer: 'protocol', mechanism: null, state: 'confirmed', end: null, share: 1 },
     control: 'none: control agents in other countries fail too',
     sentence: {
-      en: 'Telegram: down on AS12455 and AS33771 in Kenya since 4 March 2024; 0% of its endpoints answered (trouble at its own protocol); control agents in other countries could not reach it either.',
+      en: 'Telegram: down on AS12455 and AS33771 in Kenya since 4 March 2024, 06:00 (UTC+3); 0% of its endpoints answered (trouble at its own protocol); control agents in other countries could not reach it either.',
       fa: expect.stringContaining('سنجشگرهای شاهد در کشورهای دیگر هم به آن نمی‌رسند'),
     },
   })
