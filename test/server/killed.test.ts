@@ -11,7 +11,7 @@ import { openEmbedded } from '../../server/store/chdb.ts'
 import { batchOf, TestAgent } from './agent.ts'
 
 /** The long series (`npm run bench -- crash`) sets PEYK_KILLS. */
-const ROUNDS = Number(process.env['PEYK_KILLS'] ?? 10)
+const ROUNDS = Number(process.env['PEYK_KILLS'] ?? 5)
 const folder = mkdtempSync(join(tmpdir(), 'peyk-'))
 let child: ChildProcess | undefined
 afterAll(() => child?.kill('SIGKILL'))
